@@ -1,0 +1,144 @@
+"""The command: parse, call, print.
+
+    evoprune run hierarchical     search, and fill a run folder
+    evoprune resume RUN           go on with a run that was stopped
+    evoprune show RUN             print a run's table again
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from evoprune.errors import InputError, unknown
+from evoprune.evaluation.evaluator import CandidateError
+from evoprune.methods.hierarchical import hierarchical
+from evoprune.running.config import Config
+from evoprune.running.problem import prepare
+from evoprune.running.run import Run
+from evoprune.running.rundir import RunDir
+from evoprune.seeding import Streams
+from evoprune.studies.report import report, table
+
+METHODS = ("hierarchical",)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaint is one line."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        """Raise what argparse would print with its usage."""
+        raise InputError(f"{message} (see `{self.prog} --help`)")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status: 0, 1 after a failure, 2 on bad input."""
+    try:
+        options = parser().parse_args(arguments)
+        return options.call(options)
+    except InputError as wrong:
+        print(f"evoprune: {wrong}", file=sys.stderr)
+        return 2
+    except CandidateError as failed:
+        print(f"evoprune: {failed}", file=sys.stderr)
+        return 1
+
+
+def parser() -> Parser:
+    """Return the parser of all commands."""
+    whole = Parser(prog="evoprune", description="Evolutionary pruning of PyTorch networks.")
+    commands = whole.add_subparsers(required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="run a method and fill a run folder")
+    run.add_argument("method", help=f"one of: {', '.join(METHODS)}")
+    _add_settings(run)
+    run.set_defaults(call=_run)
+    for name, call, text in (
+        ("resume", _resume, "go on with a run that was stopped"),
+        ("show", _show, "print a run's table again"),
+    ):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("run", help="the run's folder")
+        command.set_defaults(call=call)
+        if name == "resume":
+            command.add_argument("--threads", type=int, help="threads of torch")
+    return whole
+
+
+def _add_settings(run: argparse.ArgumentParser) -> None:
+    default = Config()
+    add = run.add_argument
+    add("--model", default=default.model, help="network (default: %(default)s)")
+    add("--weights", help="checkpoint; without one the network is trained first")
+    add("--data", default=default.data, help="data set, or folder:PATH (default: %(default)s)")
+    add("--data-root", help="folder of the data sets (default: EVOPRUNE_DATA)")
+    add("--download", action="store_true", help="let torchvision fetch the data set")
+    add("--algorithm", default=default.algorithm, help="of phase 2: nsga2 or moead")
+    add("--population", type=int, default=default.population, help="(default: %(default)s)")
+    add("--generations", type=int, nargs="+", default=list(default.generations),
+        help="one number for each phase, or one for both (default: %(default)s)")
+    add("--passes", type=int, help="image passes at which the run ends (default: no limit)")
+    add("--search-images", type=int, help="images that judge a candidate (default: all)")
+    add("--recalibrate", type=float, nargs="?", const=1.0, default=0.0, metavar="STRENGTH",
+        help="renew BatchNorm statistics for each candidate; strength 0 to 1")
+    add("--no-guidance", dest="guided", action="store_false", help="leave the drift out")
+    add("--descent", type=float, default=default.descent,
+        help="share of phase 2's passes for drifting the first masks (default: %(default)s)")
+    add("--precision", default=default.precision, help="of the search: fp32 or bf16")
+    add("--threads", type=int, help="threads of torch (default: torch's own)")
+    add("--seed", type=int, default=default.seed, help="(default: %(default)s)")
+    add("--device", default=default.device, help="(default: %(default)s)")
+    add("--out", default=default.out, help="folder of the run (default: %(default)s)")
+    add("--baselines-from", metavar="RUN", help="take the baselines that this run measured")
+    add("--trust-pickle", action="store_true", help="load a checkpoint that needs unpickling")
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.method not in METHODS:
+        raise unknown("method", options.method, METHODS)
+    settings = {k: v for k, v in vars(options).items() if k not in ("method", "call", "threads")}
+    generations = tuple(settings.pop("generations"))
+    config = Config(generations=generations * 2 if len(generations) == 1 else generations, **settings)
+    return _drive(config, RunDir(config.out), options.threads, resume=False)
+
+
+def _resume(options: argparse.Namespace) -> int:
+    folder = RunDir(options.run, resume=True)
+    if (folder.path / "summary.json").exists():
+        raise InputError(f"run: {folder.path} has ended; `evoprune show {folder.path}` prints it")
+    config = Config.from_json(folder.read_json("config.json"))
+    return _drive(config, folder, options.threads, resume=True)
+
+
+def _show(options: argparse.Namespace) -> int:
+    folder = RunDir(options.run, resume=True)
+    if not (folder.path / "summary.json").exists():
+        raise InputError(f"run: {folder.path} has not ended; `evoprune resume {folder.path}` goes on")
+    print(table(folder.read_json("summary.json")))
+    return 0
+
+
+def _drive(config: Config, folder: RunDir, threads: int | None, *, resume: bool) -> int:
+    """Build the task, run both phases, report; nothing is written before the task stands."""
+    if threads is not None:
+        if threads < 1:
+            raise InputError(f"threads: expected at least 1, got {threads}")
+        torch.set_num_threads(threads)
+    streams = Streams(config.seed)
+    trained = folder.path / "weights.pt"
+    problem = prepare(config, streams, trained=trained if resume and trained.exists() else None)
+    if not resume:
+        folder.write_json("config.json", config.to_json())
+        if config.weights is None:
+            buffer = io.BytesIO()
+            torch.save(problem.space.model.state_dict(), buffer)
+            folder.write("weights.pt", buffer.getvalue())
+    run = Run(streams=streams, passes=problem.passes, directory=folder, resume=resume)
+    outcome = hierarchical(problem, config, run)
+    print(report(outcome, problem, config, run, folder))
+    print(f"pictures: {Path(folder.path) / 'figures'}")
+    return 0

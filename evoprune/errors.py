@@ -1,0 +1,33 @@
+"""Errors that a user can act on: one line with the argument, what came, and what to write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+SHOWN = 12  # names that an error lists at most
+
+
+class InputError(ValueError):
+    """Bad input: its message is one line, fit to be shown to a user as it is."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
+    """Return the error to raise for a misspelt name; the nearest known one is offered.
+
+    Args:
+        kind: what the name is of, such as "model".
+        name: what came.
+        known: all names that would have done; the first twelve are listed, in this order.
+
+    Returns:
+        The error, not raised.
+
+    >>> print(unknown("model", "resnet65", ["resnet20", "resnet56"]))
+    unknown model 'resnet65': did you mean 'resnet56'? Known: resnet20, resnet56
+    """
+    names = list(known)
+    near = get_close_matches(str(name), names, n=1)
+    hint = f" did you mean {near[0]!r}?" if near else ""
+    more = f", and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return InputError(f"unknown {kind} {name!r}:{hint} Known: {', '.join(names[:SHOWN])}{more}")

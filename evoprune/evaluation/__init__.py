@@ -1,0 +1,1 @@
+"""What a candidate is worth: objectives, the evaluator, and guidance on the current mask."""

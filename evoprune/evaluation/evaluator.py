@@ -1,0 +1,171 @@
+"""The plain evaluator: a genome in, one float an objective out.
+
+The images stay in memory, one forward pass a candidate serves all objectives, a genome that was
+seen before costs nothing, and every image that goes through the network is counted by kind.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from evoprune.errors import InputError
+from evoprune.evaluation.objectives import Candidate, Objective, resolve
+from evoprune.network.cost import macs_per_weight
+from evoprune.network.masks import buffers_kept, masked, modes_kept, recalibrate
+from evoprune.passes import Passes
+from evoprune.space.weights import Bits, WeightSpace
+
+
+class CandidateError(RuntimeError):
+    """An exception inside a candidate's forward pass; `individual` is the genome."""
+
+    def __init__(self, individual: Any, cause: Exception) -> None:
+        self.individual = individual
+        super().__init__(f"evaluating a candidate failed: {type(cause).__name__}: {cause}")
+
+
+@dataclass(frozen=True)
+class Recalibration:
+    """BatchNorm statistics gathered anew for each candidate before it is judged.
+
+    Args:
+        batches: normalised training images, such as four times (256, channels, height, width).
+        strength: share of the new statistics in the mixture with the old ones, 0 to 1.
+    """
+
+    batches: Sequence[torch.Tensor]
+    strength: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check the strength."""
+        if not 0 <= self.strength <= 1:
+            raise InputError(f"strength: expected a share from 0 to 1, got {self.strength}")
+
+    @property
+    def images(self) -> int:
+        """Image passes that one recalibration costs."""
+        return sum(len(batch) for batch in self.batches)
+
+
+class Evaluator:
+    """Judge masks of a network on images; the network is lent and comes back as it was.
+
+    Args:
+        space: what a gene is; it knows the network.
+        images: normalised images, float32, shape (images, channels, height, width).
+        labels: int64, shape (images,).
+        objectives: names from `OBJECTIVES` or functions of a `Candidate`, all minimised.
+        decode: from a genome to a mask over all weights; `space.mask` if None.
+        recalibration: renew BatchNorm statistics for each candidate; None leaves them fixed.
+        passes: a counter that takes the image passes under "fitness" and "recalibration", cache
+            hits under "cached", and candidates whose logits were not finite under "not finite".
+        batch: images a forward pass.
+        precision: "fp32", or "bf16" to let torch run the convolutions in bfloat16.
+
+    Raises:
+        InputError: if there is no image, labels do not fit, or an objective is unknown.
+    """
+
+    def __init__(
+        self,
+        space: WeightSpace,
+        images: torch.Tensor,
+        labels: torch.Tensor,
+        *,
+        objectives: Iterable[str | Objective] = ("error", "density"),
+        decode: Callable[[Any], Bits] | None = None,
+        recalibration: Recalibration | None = None,
+        passes: Passes | None = None,
+        batch: int = 250,
+        precision: str = "fp32",
+    ) -> None:
+        if len(images) == 0 or len(images) != len(labels):
+            raise InputError(
+                f"images: expected at least one, with a label each; got {len(images)} images "
+                f"and {len(labels)} labels"
+            )
+        if precision not in ("fp32", "bf16"):
+            raise InputError(f"precision: expected fp32 or bf16, got {precision!r}")
+        self.space, self.images, self.labels = space, images, labels
+        self.objectives = resolve(objectives)
+        self.decode = space.mask if decode is None else decode
+        self.recalibration = recalibration
+        self.passes = Passes() if passes is None else passes
+        self.batch, self.precision = batch, precision
+        self.cache: dict[bytes, tuple[float, ...]] = {}
+        self._macs = macs_per_weight(space.model, tuple(images.shape[1:]), space.layers)
+
+    def __call__(self, individual: Any) -> tuple[float, ...]:
+        """Return the objectives of one individual; DEAP's `evaluate`."""
+        self.passes["evaluations"] += 1
+        key = individual.digest() if hasattr(individual, "digest") else None
+        if key in self.cache:
+            self.passes["cached"] += 1
+            return self.cache[key]
+        try:
+            values = self.judge(self.decode(individual))
+        except InputError:
+            raise
+        except Exception as cause:
+            raise CandidateError(individual, cause) from cause
+        if key is not None:
+            self.cache[key] = values
+        return values
+
+    @property
+    def cost(self) -> int:
+        """Image passes that one candidate costs."""
+        extra = 0 if self.recalibration is None else self.recalibration.images
+        return len(self.images) + extra
+
+    def within(self, space: WeightSpace, *, decode: Callable[[Any], Bits] | None = None) -> Evaluator:
+        """Return an evaluator of the same images and network for another kind of genome."""
+        other = copy.copy(self)
+        other.space, other.decode, other.cache = space, decode or space.mask, {}
+        return other
+
+    def map(
+        self, function: Callable[[Any], tuple[float, ...]], individuals: Iterable[Any]
+    ) -> list[tuple[float, ...]]:
+        """Apply a function to each individual in turn; DEAP's `map`."""
+        return [function(individual) for individual in individuals]
+
+    def judge(self, mask: Bits) -> tuple[float, ...]:
+        """Return the objectives of a mask over all weights, past any cache."""
+        candidate = Candidate(
+            mask, self.space, self.labels, lambda: self.logits(mask), self._macs
+        )
+        values = tuple(objective(candidate) for objective in self.objectives)
+        self.passes["not finite"] += not candidate.finite
+        return values
+
+    def logits(self, mask: Bits) -> torch.Tensor:
+        """Run all images through the masked network; float32, shape (images, classes)."""
+        model = self.space.model
+        masks = self.space.split(torch.from_numpy(np.asarray(mask)).to(self.space.weights.device))
+        bf16 = self.precision == "bf16"
+        with (
+            masked(self.space.parameters, masks),
+            buffers_kept(model),
+            modes_kept(model),
+            torch.no_grad(),
+            # Without its cache: a cached cast would outlive the mask it was made under.
+            torch.autocast(self.images.device.type, torch.bfloat16, bf16, cache_enabled=False),
+        ):
+            model.eval()
+            if self.recalibration is not None:
+                with self.passes.timed():
+                    recalibrate(
+                        model, self.recalibration.batches, strength=self.recalibration.strength
+                    )
+                self.passes["recalibration"] += self.recalibration.images
+            with self.passes.timed():
+                outputs = [model(batch).float() for batch in self.images.split(self.batch)]
+        self.passes["fitness"] += len(self.images)
+        return torch.cat(outputs)

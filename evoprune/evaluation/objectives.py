@@ -1,0 +1,92 @@
+"""What is minimised: each objective is a function of a `Candidate`, and its name is its direction.
+
+An objective of your own is any function from a `Candidate` to a float, smaller being better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from evoprune.errors import unknown
+from evoprune.space.weights import Bits, WeightSpace
+
+
+@dataclass
+class Candidate:
+    """A mask while it is being judged.
+
+    Attributes:
+        mask: bool, shape (size,); the weights kept.
+        space: the space that the mask belongs to.
+        labels: int64, shape (images,).
+        forward: runs the masked network; called at most once, when an objective asks for logits.
+        macs_per_weight: multiply-adds that each weight of a layer costs, shape (layers,).
+    """
+
+    mask: Bits
+    space: WeightSpace
+    labels: torch.Tensor
+    forward: Callable[[], torch.Tensor]
+    macs_per_weight: np.ndarray
+
+    @cached_property
+    def logits(self) -> torch.Tensor:
+        """Outputs of the masked network, float32, shape (images, classes)."""
+        return self.forward()
+
+    @property
+    def finite(self) -> bool:
+        """Whether all logits are finite; True if no objective needed them."""
+        return "logits" not in self.__dict__ or bool(torch.isfinite(self.logits).all())
+
+
+Objective = Callable[[Candidate], float]
+
+
+def error(candidate: Candidate) -> float:
+    """Share of images put into a wrong class, 0 to 1; 1 if a logit is not finite."""
+    if not torch.isfinite(candidate.logits).all():
+        return 1.0
+    return float((candidate.logits.argmax(1) != candidate.labels).double().mean())
+
+
+def loss(candidate: Candidate) -> float:
+    """Mean cross-entropy in nats; infinite if a logit is not finite."""
+    if not torch.isfinite(candidate.logits).all():
+        return float("inf")
+    return float(functional.cross_entropy(candidate.logits, candidate.labels))
+
+
+def density(candidate: Candidate) -> float:
+    """Kept share of the prunable weights, 0 to 1. Costs no pass."""
+    return candidate.space.density(candidate.mask)
+
+
+def macs(candidate: Candidate) -> float:
+    """Multiply-adds of the kept weights for one image, as a share of the dense ones, 0 to 1."""
+    sizes = np.diff(candidate.space.offsets)
+    kept = candidate.space.kept_by_layer(candidate.mask) * sizes
+    return float(kept @ candidate.macs_per_weight / (sizes @ candidate.macs_per_weight))
+
+
+OBJECTIVES: dict[str, Objective] = {"error": error, "loss": loss, "density": density, "macs": macs}
+
+
+def resolve(objectives: Iterable[str | Objective]) -> list[Objective]:
+    """Turn names into objectives; functions are taken as they are.
+
+    Raises:
+        InputError: if a name is unknown; the nearest one is offered.
+    """
+    resolved = []
+    for objective in objectives:
+        if not callable(objective) and objective not in OBJECTIVES:
+            raise unknown("objective", objective, OBJECTIVES)
+        resolved.append(objective if callable(objective) else OBJECTIVES[objective])
+    return resolved

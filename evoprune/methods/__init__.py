@@ -1,0 +1,1 @@
+"""Published methods, each file readable beside its paper."""

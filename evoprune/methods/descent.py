@@ -1,0 +1,71 @@
+"""The first masks of phase 2: one drift, down through the densities.
+
+A sparse mask cut straight from the magnitudes is dead, and no gradient wakes it. Coming down in
+small steps keeps the network alive at every density, and each rung of the ladder is one individual
+of the first population.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from deap import base
+
+from evoprune.records import Generation
+from operators.drift import mutDrift
+
+
+def ladder(light: float, heavy: float, rungs: int) -> list[float]:
+    """Return densities from the light to the heavy anchor, evenly spaced in their logarithm.
+
+    >>> [round(density, 3) for density in ladder(0.8, 0.1, 4)]
+    [0.8, 0.4, 0.2, 0.1]
+    """
+    return np.geomspace(light, heavy, rungs).tolist()
+
+
+def descend(
+    toolbox: base.Toolbox,
+    population: Sequence[Any],
+    *,
+    counts: Sequence[int],
+    steps: int | Callable[[int], int],
+    score: np.ndarray,
+    rate: float,
+    number: int = 0,
+) -> Iterator[Generation]:
+    """Drift a mask down a ladder; a generation is a rung, and all rungs so far the population.
+
+    Args:
+        toolbox: with `saliency`, `evaluate` and `clone`.
+        population: the individual to start from; when going on, all rungs so far.
+        counts: ones that each rung keeps, falling.
+        steps: drift steps a rung, or a function of the rung's number (so a budget can be shared
+            out while it is spent).
+        score: first score of the genes, shape (genes,).
+        rate: of the drift.
+        number: the generation that `population` is; 0 if it is the start.
+
+    Yields:
+        A generation a rung; the first is the start itself.
+    """
+    rungs = list(population)
+    if number == 0:
+        rungs[0].fitness.values = toolbox.evaluate(rungs[0])
+        yield Generation(0, rungs[:], rungs[:], {})
+    for rung in range(number, len(counts)):
+        individual = toolbox.clone(rungs[-1])
+        del individual.fitness.values
+        mutDrift(
+            individual,
+            saliency=toolbox.saliency,
+            score=score,
+            count=counts[rung],
+            steps=steps(rung) if callable(steps) else steps,
+            rate=rate,
+        )
+        individual.fitness.values = toolbox.evaluate(individual)
+        rungs.append(individual)
+        yield Generation(rung + 1, rungs[:], [individual], {})

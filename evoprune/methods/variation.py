@@ -1,0 +1,130 @@
+"""The adaptive variation of phase 2: which operator changes a mask, learnt from who survives.
+
+Every operator is a plain function from `operators/`; here they are only chosen between. Guidance
+costs image passes, so an operator is paid by its survivors per pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from evoprune.evaluation.guidance import Guidance
+from evoprune.passes import Passes
+from evoprune.records import Generation
+from evoprune.seeding import Streams
+from evoprune.space.weights import WeightSpace
+from operators.adaptation import OperatorCredit
+from operators.crossover import cxLayers
+from operators.drift import cxScores, mutDrift
+from operators.mutation import mutImportance, mutSwap
+
+DRIFT_STEPS = 8  # calls of the saliency in one mutation by drift
+DESCENT = (0.8, 0.97)  # a descending drift ends at this share of the ones it started with
+FLIPS = 0.002  # share of the genes that a mutation by importance, or a swap, touches
+
+
+class Variation:
+    """Mate and mutate masks by operators chosen by credit.
+
+    Args:
+        space: the free genes.
+        guidance: saliency on the current mask; None leaves the guided operators out.
+        streams: "mate" and "mutate" are drawn from.
+        passes: the counter that says what an operator spent.
+        adaptive: whether choices learn; otherwise all operators are equally likely.
+        rate: of the drift.
+
+    Attributes:
+        mutations: operator by name; add your own before the run.
+        crossovers: operator by name.
+        learners: what a checkpoint has to keep.
+    """
+
+    def __init__(
+        self,
+        space: WeightSpace,
+        guidance: Guidance | None,
+        streams: Streams,
+        passes: Passes,
+        *,
+        adaptive: bool = True,
+        rate: float = 0.25,
+    ) -> None:
+        self.space, self.guidance, self.passes = space, guidance, passes
+        self.streams, self.rate = streams, rate
+        self.score = space.free(space.magnitudes)
+        self.mutations: dict[str, Callable[[Any], Any]] = {
+            "importance": self._importance, "swap": self._swap
+        }
+        self.crossovers: dict[str, Callable[[Any, Any], Any]] = {"layers": self._layers}
+        if guidance is not None:
+            self.mutations |= {"drift": self._drift, "descend": self._descend}
+            self.crossovers |= {"scores": self._scores}
+        credit = {"floor": 0.05, "decay": 0.8, "enabled": adaptive}
+        self.learners: Mapping[str, OperatorCredit] = {
+            "mutate": OperatorCredit(list(self.mutations), **credit),
+            "mate": OperatorCredit(list(self.crossovers), **credit),
+        }
+
+    def mate(self, a: Any, b: Any) -> tuple[Any, Any]:
+        """Cross two masks in place by a crossover chosen by its credit."""
+        name = self.learners["mate"].choose(self.streams.mate)
+        a.mated = b.mated = name
+        self.crossovers[name](a, b)
+        return a, b
+
+    def mutate(self, individual: Any) -> tuple[Any]:
+        """Change a mask in place by a mutation chosen by its credit."""
+        name = self.learners["mutate"].choose(self.streams.mutate)
+        before = self.passes["guidance"]
+        self.mutations[name](individual)
+        individual.operator, individual.passes = name, self.passes["guidance"] - before
+        return (individual,)
+
+    def observe(self, generation: Generation) -> None:
+        """Pay the operators of a generation's offspring for those that survived."""
+        survivors = {id(individual) for individual in generation.population}
+        for child in generation.offspring:
+            survived, cost = int(id(child) in survivors), getattr(child, "passes", 0)
+            if hasattr(child, "operator"):
+                self.learners["mutate"].credit(
+                    child.operator, survived=survived, passes=cost
+                )
+            if hasattr(child, "mated"):
+                self.learners["mate"].credit(child.mated, survived=survived, passes=cost)
+
+    def _drift(self, individual: Any) -> None:
+        self._guided(individual, individual.count())
+
+    def _descend(self, individual: Any) -> None:
+        share = self.streams.mutate.uniform(*DESCENT)
+        self._guided(individual, max(1, round(individual.count() * share)))
+
+    def _guided(self, individual: Any, count: int) -> None:
+        assert self.guidance is not None
+        mutDrift(
+            individual, saliency=self.guidance, score=self.score, count=count,
+            steps=DRIFT_STEPS, rate=self.rate,
+        )
+
+    def _importance(self, individual: Any) -> None:
+        rng = self.streams.mutate
+        change = rng.uniform(-FLIPS, FLIPS)
+        mutImportance(
+            individual, score=getattr(individual, "score", self.score), rate=FLIPS, change=change,
+            temperature=0.1, rng=rng,
+        )
+
+    def _swap(self, individual: Any) -> None:
+        mutSwap(individual, rate=FLIPS, rng=self.streams.mutate)
+
+    def _layers(self, a: Any, b: Any) -> None:
+        cxLayers(a, b, layers=self.space.gene_offsets, rate=0.5, rng=self.streams.mate)
+
+    def _scores(self, a: Any, b: Any) -> None:
+        cxScores(
+            a, b, layers=self.space.gene_offsets, rate=1.0, blend=0.5, rng=self.streams.mate
+        )

@@ -1,0 +1,1 @@
+"""The network and its data: models, images, training, layers, importance, masks, cost."""

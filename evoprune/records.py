@@ -1,0 +1,45 @@
+"""What the parts of a run hand to each other: plain frozen dataclasses without logic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What a search loop yields: where it stands after one generation.
+
+    Population, state and the state of the random streams are all a loop needs to go on.
+
+    Attributes:
+        number: 0 for the first population, then 1, 2, ...
+        population: the individuals that survived, evaluated; not to be changed in place.
+        offspring: the individuals evaluated in this generation, survivors or not. A survivor is
+            the same object in both lists. Empty in generation 0.
+        state: what the loop must be given back besides the population, as arrays.
+    """
+
+    number: int
+    population: list[Any]
+    offspring: list[Any]
+    state: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Solution:
+    """One network of a front, as it is tabled.
+
+    Attributes:
+        id: place in the front, from 0, densest last.
+        density: kept share of the genes, 0 to 1.
+        search: objectives by name, measured on the search split.
+        test: objectives by name, measured on the test split; empty until it is opened.
+    """
+
+    id: int
+    density: float
+    search: dict[str, float] = field(default_factory=dict)
+    test: dict[str, float] = field(default_factory=dict)

@@ -1,0 +1,106 @@
+"""The settings of a run, checked before anything is written."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import platform
+from dataclasses import dataclass
+from typing import Any
+
+from evoprune.errors import InputError, unknown
+
+ALGORITHMS = ("nsga2", "moead")
+
+
+@dataclass(frozen=True)
+class Config:
+    """All that a run of the two-phase method was asked for.
+
+    Attributes:
+        model: name of a network; the small CNN for the digits by default.
+        weights: checkpoint file; None trains the network here, on the training split.
+        data: name of a data set, or folder:PATH.
+        data_root: folder with data sets; the environment's EVOPRUNE_DATA if None.
+        algorithm: of phase 2, "nsga2" or "moead"; phase 1 is NSGA-II, as in the paper.
+        population: individuals a generation, at least 4.
+        generations: of phase 1 and of phase 2.
+        passes: image passes at which the run ends; None sets no limit.
+        search_images: images of the search split that judge a candidate; all if None.
+        recalibrate: strength of BatchNorm recalibration, 0 (off) to 1.
+        guided: whether drift serves as an operator, and makes the first masks.
+        descent: share of phase 2's passes that the descent of the first masks may take.
+        precision: "fp32" or "bf16" for the search; test figures are always fp32.
+        seed: of all random streams.
+        device: "cpu", "cuda" or another of torch's.
+        out: folder of the run.
+        download: whether torchvision may fetch a data set.
+        trust_pickle: whether a checkpoint that needs unpickling may be loaded.
+        baselines_from: a run on the same network, data and treatment whose baselines are taken.
+    """
+
+    model: str = "digits-cnn"
+    weights: str | None = None
+    data: str = "digits"
+    data_root: str | None = None
+    algorithm: str = "nsga2"
+    population: int = 24
+    generations: tuple[int, int] = (12, 12)
+    passes: int | None = None
+    search_images: int | None = None
+    recalibrate: float = 0.0
+    guided: bool = True
+    descent: float = 0.6
+    precision: str = "fp32"
+    seed: int = 0
+    device: str = "cpu"
+    out: str = "runs/hierarchical"
+    download: bool = False
+    trust_pickle: bool = False
+    baselines_from: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check every number's range and every name.
+
+        Raises:
+            InputError: naming the argument, what was expected, what came, what to write instead.
+        """
+        if self.algorithm not in ALGORITHMS:
+            raise unknown("algorithm", self.algorithm, ALGORITHMS)
+        if self.population < 4:
+            raise InputError(f"population: expected at least 4, got {self.population}")
+        if len(self.generations) != 2 or min(self.generations) < 1:
+            raise InputError(
+                "generations: expected two whole numbers of at least 1, for the two phases; got "
+                f"{' '.join(map(str, self.generations))}: write for example --generations 12 12"
+            )
+        for name in ("recalibrate", "descent"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name}: expected 0 to 1, got {getattr(self, name)}")
+        for name in ("passes", "search_images"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"{name.replace('_', '-')}: expected at least 1, got {value}")
+        if self.seed < 0:
+            raise InputError(f"seed: expected 0 or more, got {self.seed}")
+        if self.precision not in ("fp32", "bf16"):
+            raise unknown("precision", self.precision, ("fp32", "bf16"))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the settings with the versions that they were run under."""
+        packages = ("evoprune", "deap", "torch", "torchvision", "numpy", "moocore")
+        versions = {"python": platform.python_version()}
+        for package in packages:
+            try:
+                versions[package] = importlib.metadata.version(package)
+            except importlib.metadata.PackageNotFoundError:
+                versions[package] = "not installed"
+        return {"method": "hierarchical", **dataclasses.asdict(self), "versions": versions}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Config:
+        """Read settings that `to_json` wrote."""
+        fields = {field.name for field in dataclasses.fields(cls)}
+        settings = {key: item for key, item in value.items() if key in fields}
+        settings["generations"] = tuple(settings["generations"])
+        return cls(**settings)

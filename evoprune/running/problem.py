@@ -1,0 +1,169 @@
+"""The task of a run, built from its settings: a network, its genes, images, and who judges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict
+
+import numpy as np
+import torch
+from torch import nn
+
+from evoprune.errors import InputError
+from evoprune.evaluation.evaluator import Evaluator, Recalibration
+from evoprune.evaluation.guidance import Guidance
+from evoprune.network import datasets, models
+from evoprune.network.training import train
+from evoprune.passes import Passes
+from evoprune.running.config import Config
+from evoprune.seeding import Streams
+from evoprune.space.weights import WeightSpace
+
+POOL = 20_000  # augmented training images that guidance draws from
+EPOCHS = 30  # of a network that comes without a checkpoint
+CALIBRATION = (4, 256)  # batches, and images each, of a recalibration
+
+
+class Augmentation(TypedDict):
+    """How training images may be changed: shifted by so many pixels, and mirrored."""
+
+    padding: int
+    flip: bool
+
+
+@dataclass
+class Problem:
+    """A trained network, and images of three kinds, none of which serves for another's purpose.
+
+    Attributes:
+        space: all weights of the network that may be pruned.
+        data: the splits; "train" guides, "search" judges, "test" is opened once, at the end.
+        recalibration: renews BatchNorm statistics for each candidate, or None.
+        passes: image passes by kind, of everything built here.
+        streams: the random streams of the run.
+        precision: of the search.
+        device: where network and images are.
+    """
+
+    space: WeightSpace
+    data: datasets.Dataset
+    recalibration: Recalibration | None
+    passes: Passes
+    streams: Streams
+    precision: str = "fp32"
+    device: str = "cpu"
+
+    def evaluator(self, split: str = "search", *, precision: str | None = None) -> Evaluator:
+        """Return an evaluator on a split; all but the search's count their passes apart."""
+        part = getattr(self.data, split)
+        searching = split == "search" and precision is None
+        return Evaluator(
+            self.space,
+            self.images(part.images),
+            part.labels.to(self.device),
+            recalibration=self.recalibration,
+            passes=self.passes if searching else Passes(),
+            batch=100,
+            precision=precision or self.precision,
+        )
+
+    def images(self, raw: torch.Tensor) -> torch.Tensor:
+        """Normalise raw images, uint8, for the network."""
+        return datasets.normalise(raw, self.data).to(self.device)
+
+    def guidance(self) -> Guidance:
+        """Return guidance on a pool of augmented training images."""
+        rng, split = self.streams.data, self.data.train
+        chosen = rng.permutation(len(split.images))[:POOL]
+        raw = datasets.augment(split.images[chosen], rng, **augmentation(self.data))
+        return Guidance(
+            self.space,
+            self.images(raw),
+            split.labels[chosen].to(self.device),
+            rng=rng,
+            statistics="fixed" if self.recalibration is None else "batch",
+            passes=self.passes,
+            precision=self.precision,
+        )
+
+
+def augmentation(data: datasets.Dataset) -> Augmentation:
+    """Return how far training images may be shifted, and whether mirrored, without a new meaning.
+
+    An eighth of the width, as is usual for CIFAR; digits are not mirrored.
+    """
+    width = data.train.images.shape[-1]
+    mirrored = not any(digit in data.name for digit in ("digits", "mnist"))
+    return {"padding": width // 8, "flip": mirrored or data.name == "fashion-mnist"}
+
+
+def prepare(config: Config, streams: Streams, *, trained: Path | None = None) -> Problem:
+    """Build the task of a run.
+
+    A network without a checkpoint is trained here first. A checkpoint is taken to have seen all
+    training images, so the search split is then half of the official test set.
+
+    Args:
+        config: the settings.
+        streams: of the run; "data" is drawn from.
+        trained: weights that an earlier start of this run trained; None trains them.
+
+    Raises:
+        InputError: if model, data, weights or device do not exist or do not fit together.
+    """
+    data = datasets.load(
+        config.data,
+        root=config.data_root,
+        search_from="test" if config.weights else "train",
+        search_images=config.search_images,
+        download=config.download,
+    )
+    shape = data.train.images.shape
+    torch.set_flush_denormal(True)
+    model = models.build(
+        config.model, classes=len(data.classes), channels=shape[1], image_size=shape[-1]
+    )
+    if config.weights:
+        models.load_weights(model, config.weights, trust_pickle=config.trust_pickle)
+    elif trained is not None:
+        models.load_weights(model, trained)
+    else:
+        train_here(model, data, streams.torch)
+    model.to(_device(config.device), memory_format=torch.channels_last).eval()
+    problem = Problem(
+        WeightSpace(model), data, None, Passes(), streams, config.precision, config.device
+    )
+    if config.recalibrate > 0:
+        problem.recalibration = recalibration(problem, config.recalibrate)
+    return problem
+
+
+def recalibration(problem: Problem, strength: float) -> Recalibration:
+    """Draw the augmented training images over which BatchNorm statistics are gathered."""
+    batches, size = CALIBRATION
+    rng, images = problem.streams.data, problem.data.train.images
+    drawn = [rng.integers(0, len(images), size) for _ in range(batches)]
+    options = augmentation(problem.data)
+    return Recalibration(
+        [problem.images(datasets.augment(images[d], rng, **options)) for d in drawn], strength
+    )
+
+
+def train_here(model: nn.Module, data: datasets.Dataset, rng: np.random.Generator) -> None:
+    """Train a network from scratch on the training split, as `EPOCHS` says."""
+    options = augmentation(data)
+
+    def augmented(images: torch.Tensor, drawn: np.random.Generator) -> torch.Tensor:
+        return datasets.augment(images, drawn, **options)
+
+    train(model, data, epochs=EPOCHS, rng=rng, augmentation=augmented)
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as cause:
+        raise InputError(f"device: expected one that torch can use, got {name!r}") from cause
+    return device

@@ -1,0 +1,215 @@
+"""Drive a search: count its budget, keep archive and logbook, draw the bar, write checkpoints.
+
+A search loop is a generator of `Generation`s and knows nothing of all this. `Run.phase` takes one
+and exhausts it; called again on the same folder, it goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from deap import tools
+from tqdm import tqdm
+
+from evoprune.passes import KINDS, Passes
+from evoprune.records import Generation
+from evoprune.running.checkpoint import (
+    SCHEMA, Arrays, nest, pack_individuals, pack_json, unnest, unpack_individuals, unpack_json,
+)
+from evoprune.running.rundir import RunDir
+from evoprune.search.archive import Archive
+from evoprune.search.indicators import hypervolume
+from evoprune.seeding import Streams
+
+Loop = Callable[[list[Any], int, Arrays], Iterator[Generation]]
+
+
+class Run:
+    """A run of one or more phases under one budget of image passes.
+
+    Args:
+        streams: the named random streams; saved in every checkpoint.
+        passes: the counter that evaluator and guidance count into.
+        directory: where rows and checkpoints go; None keeps all in memory.
+        resume: whether to go on from the folder's checkpoint.
+        bar: whether to draw progress bars.
+
+    Attributes:
+        logbook: DEAP's; a row a generation over all phases.
+        seconds: time spent by phase.
+    """
+
+    def __init__(
+        self,
+        *,
+        streams: Streams,
+        passes: Passes,
+        directory: RunDir | None = None,
+        resume: bool = False,
+        bar: bool = True,
+    ) -> None:
+        self.streams, self.passes, self.directory, self.bar = streams, passes, directory, bar
+        self.logbook = tools.Logbook()
+        self.seconds: Counter[str] = Counter()
+        self.notes: dict[str, Any] = {}
+        self.caches: dict[str, dict[bytes, tuple[float, ...]]] = {}
+        self._finished: dict[str, Arrays] = {}
+        self._halfway: dict[str, Arrays] = {}
+        if resume and directory is not None:
+            self._load(directory)
+
+    def once(self, name: str, measure: Callable[[], Any]) -> Any:
+        """Measure something JSON can hold, once: a run that goes on takes what was noted."""
+        if name not in self.notes:
+            self.notes[name] = measure()
+        return self.notes[name]
+
+    def phase(
+        self,
+        name: str,
+        kind: Any,
+        start: Callable[[], list[Any]],
+        loop: Loop,
+        *,
+        generations: int,
+        passes: int | None = None,
+        learners: Mapping[str, Any] | None = None,
+        observe: Callable[[Generation], None] = lambda generation: None,
+    ) -> tuple[list[Any], Archive]:
+        """Run one phase to its end, or go on with it, and return its population and archive.
+
+        Args:
+            name: of the phase; a column of the log.
+            kind: creator type of the individuals.
+            start: builds the first population; not called when going on.
+            loop: from a population, the number of its generation and the loop's own state to the
+                generator of the generations that follow.
+            generations: how many to run after the first population.
+            passes: stop after the generation that reaches this many image passes over the run.
+            learners: objects with `state()` and `restore(state)` that learn during the phase.
+            observe: called with every generation before it is saved, so that operators can learn.
+        """
+        learners = learners or {}
+        archive = Archive()
+        if name in self._finished:
+            return self._restore(name, self._finished[name], kind, archive, learners)[:2]
+        began, population, number, state = time.perf_counter(), [], 0, {}
+        if name in self._halfway:
+            saved = self._halfway[name]
+            population, archive, number, state = self._restore(name, saved, kind, archive, learners)
+        else:
+            population = start()
+        bar = tqdm(total=generations, initial=number, desc=name, disable=not self.bar)
+        before = self.seconds[name]
+        with bar:
+            if not self._spent(number, generations, passes) or not archive.points().size:
+                for generation in loop(population, number, state):
+                    population, number = generation.population, generation.number
+                    archive.update([*generation.offspring, *population])
+                    _forget_scores(archive, population)
+                    observe(generation)
+                    self.seconds[name] = before + time.perf_counter() - began
+                    self._record(name, generation, archive)
+                    bar.set_postfix(hypervolume=f"{self.logbook[-1]['hypervolume']:.4f}")
+                    bar.update(number - bar.n)
+                    done = self._spent(number, generations, passes)
+                    self._save(name, population, archive, generation, learners, done)
+                    if done:
+                        break
+        return population, archive
+
+    def _spent(self, number: int, generations: int, passes: int | None) -> bool:
+        return number >= generations or (passes is not None and self.passes.spent() >= passes)
+
+    def _record(self, phase: str, generation: Generation, archive: Archive) -> None:
+        points = archive.points()
+        self.logbook.record(
+            phase=phase,
+            generation=generation.number,
+            evaluations=self.passes["evaluations"] - sum(self.logbook.select("evaluations")),
+            **{f"passes_{kind}": int(self.passes[kind]) for kind in KINDS},
+            passes=self.passes.spent(),
+            cached=int(self.passes["cached"]),
+            not_finite=int(self.passes["not finite"]),
+            front=len(points),
+            hypervolume=float(hypervolume(points, np.ones(points.shape[1]))) if len(points) else 0.0,
+        )
+
+    def _save(
+        self, name: str, population: list[Any], archive: Archive, generation: Generation,
+        learners: Mapping[str, Any], done: bool,
+    ) -> None:
+        """Write the log and the checkpoint of this phase, one file that says where all stands."""
+        if self.directory is None:
+            return
+        record = {
+            "schema": SCHEMA, "phase": name, "number": generation.number, "done": done,
+            "streams": self.streams.state(), "passes": dict(self.passes),
+            "seconds": dict(self.seconds), "notes": self.notes, "log": list(self.logbook),
+        }
+        arrays = {"record": pack_json(record)}
+        arrays |= nest("population", pack_individuals(population))
+        arrays |= nest("archive", pack_individuals(list(archive), scores=False))
+        arrays |= nest("state", generation.state)
+        for learner, value in learners.items():
+            arrays |= nest(f"learner-{learner}", value.state())
+        for cache, entries in self.caches.items():
+            keys = np.frombuffer(b"".join(entries), np.uint8).reshape(len(entries), -1)
+            arrays |= {f"cache-{cache}/keys": keys}
+            arrays |= {f"cache-{cache}/values": np.array(list(entries.values()))}
+        self.directory.write_table("log.csv", list(self.logbook))
+        self.directory.write_arrays(f"checkpoint/{name}.npz", arrays)
+
+    def _load(self, directory: RunDir) -> None:
+        """Read all checkpoints; the latest one gives streams, passes and log."""
+        latest: tuple[int, dict[str, Any], Arrays] | None = None
+        for file in sorted((directory.path / "checkpoint").glob("*.npz")):
+            arrays = directory.read_arrays(f"checkpoint/{file.name}")
+            record = unpack_json(arrays["record"])
+            (self._finished if record["done"] else self._halfway)[record["phase"]] = arrays
+            if latest is None or len(record["log"]) > latest[0]:
+                latest = (len(record["log"]), record, arrays)
+        if latest is not None:
+            self._pending = latest[1], latest[2]
+
+    def restore(self) -> None:
+        """Set streams, passes, log and caches as the latest checkpoint holds them.
+
+        Call it once everything that draws or counts while it is built has been built.
+        """
+        if not hasattr(self, "_pending"):
+            return
+        record, arrays = self._pending
+        self.streams.restore(record["streams"])
+        self.passes.clear()
+        self.passes.update(record["passes"])
+        self.seconds.update(record["seconds"])
+        self.notes.update(record["notes"])
+        for row in record["log"]:
+            self.logbook.record(**row)
+        for name, cache in self.caches.items():
+            saved = unnest(f"cache-{name}", arrays)
+            for key, values in zip(saved.get("keys", ()), saved.get("values", ()), strict=True):
+                cache[key.tobytes()] = tuple(values.tolist())
+
+    def _restore(
+        self, name: str, arrays: Arrays, kind: Any, archive: Archive, learners: Mapping[str, Any]
+    ) -> tuple[list[Any], Archive, int, Arrays]:
+        archive.update(unpack_individuals(unnest("archive", arrays), kind))
+        for learner, value in learners.items():
+            value.restore(unnest(f"learner-{learner}", arrays))
+        population = unpack_individuals(unnest("population", arrays), kind)
+        number = unpack_json(arrays["record"])["number"]
+        return population, archive, number, unnest("state", arrays)
+
+
+def _forget_scores(archive: Archive, population: list[Any]) -> None:
+    """Drop the drift's scores, 32 times as large as the mask, where no parent needs them."""
+    parents = {id(individual) for individual in population}
+    for individual in archive:
+        if id(individual) not in parents and hasattr(individual, "score"):
+            del individual.score

@@ -1,0 +1,103 @@
+"""The folder of a run. Every file is written beside its place and renamed: none is ever half there.
+
+    config.json    settings, resolved, with versions     log.csv      a row a generation
+    front.csv      a row a solution                      masks.npz    the front's masks, packed
+    baselines.csv  the controls                          summary.json figures/ checkpoint/
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evoprune.errors import InputError
+
+
+class RunDir:
+    """A folder that holds one run.
+
+    Args:
+        path: the folder; made if absent.
+        resume: whether it is meant to hold a run already.
+
+    Raises:
+        InputError: if it holds a run and should not, or should and does not.
+    """
+
+    def __init__(self, path: str | Path, *, resume: bool = False) -> None:
+        self.path = Path(path)
+        held = (self.path / "config.json").exists()
+        if held and not resume:
+            raise InputError(
+                f"out: {self.path} holds a run already; name another folder, or go on with it by "
+                f"`evoprune resume {self.path}`"
+            )
+        if resume and not held:
+            raise InputError(f"run: expected a folder with a run, got {self.path}")
+        if self.path.exists() and not self.path.is_dir():
+            raise InputError(f"out: expected a folder, got the file {self.path}")
+
+    def write(self, name: str, content: bytes) -> Path:
+        """Write a file whole or not at all, and return its path."""
+        target = self.path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = target.with_name(target.name + ".part")
+        beside.write_bytes(content)
+        os.replace(beside, target)
+        return target
+
+    def write_json(self, name: str, value: Any) -> Path:
+        """Write a value as indented JSON."""
+        return self.write(name, (json.dumps(value, indent=1) + "\n").encode())
+
+    def read_json(self, name: str) -> Any:
+        """Read a JSON file of the run."""
+        try:
+            return json.loads((self.path / name).read_text())
+        except (OSError, json.JSONDecodeError) as cause:
+            raise InputError(f"run: cannot read {self.path / name}: {cause}") from cause
+
+    def write_table(self, name: str, rows: Sequence[Mapping[str, Any]]) -> Path:
+        """Write rows as CSV; the columns are all keys in order of first sight."""
+        columns = list(dict.fromkeys(key for row in rows for key in row))
+        beside = self.path / (name + ".part")
+        self.path.mkdir(parents=True, exist_ok=True)
+        with beside.open("w", newline="") as file:
+            writer = csv.DictWriter(file, columns)
+            writer.writeheader()
+            writer.writerows(rows)
+        os.replace(beside, self.path / name)
+        return self.path / name
+
+    def read_table(self, name: str) -> list[dict[str, float | str]]:
+        """Read a CSV file of the run; what looks like a number is one."""
+        with (self.path / name).open(newline="") as file:
+            return [{k: _number(v) for k, v in row.items()} for row in csv.DictReader(file)]
+
+    def write_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> Path:
+        """Write arrays as npz."""
+        target = self.path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = target.with_name(target.name + ".part")
+        with beside.open("wb") as file:
+            np.savez(file, **dict(arrays))  # type: ignore[arg-type]
+        os.replace(beside, target)
+        return target
+
+    def read_arrays(self, name: str) -> dict[str, np.ndarray]:
+        """Read an npz file; pickled objects in it are refused."""
+        with np.load(self.path / name, allow_pickle=False) as file:
+            return dict(file)
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text

@@ -1,0 +1,110 @@
+"""NSGA-II: the best fronts survive, and within the last one those with most room.
+
+Deb, Pratap, Agarwal & Meyarivan, "A fast and elitist multiobjective genetic algorithm: NSGA-II",
+IEEE Transactions on Evolutionary Computation 6(2), 2002. The numbers in `nsga2` are those of its
+main loop (section III-C).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from evoprune.errors import InputError
+from evoprune.records import Generation
+from operators.selection import assignCrowding, selCrowdedTournament
+
+
+def nsga2(
+    toolbox: Any,
+    population: list[Any],
+    *,
+    mating_probability: float = 0.9,
+    mutation_probability: float = 1.0,
+    rng: np.random.Generator,
+    number: int = 0,
+    state: Mapping[str, np.ndarray] | None = None,
+) -> Iterator[Generation]:
+    """Run NSGA-II for as long as it is asked for generations.
+
+    Generation 0 is the given population, evaluated. To go on from a generation that was yielded,
+    give its population, number and state, with all random streams set to where they were; the
+    next one yielded is number + 1.
+
+    Args:
+        toolbox: DEAP's, with `evaluate`, `mate`, `mutate`, `select` (survivors, such as
+            `operators.selection.selNSGA2`), and `clone` and `map` as they are by default. Parents
+            come from `select_parents(population, n)` if registered, for which crowding distances
+            are set, else from a crowded tournament.
+        population: 4 or more individuals of any number; those with a valid fitness are not
+            evaluated again. The list is not changed.
+        mating_probability: chance that a pair of parents is crossed, 0 to 1.
+        mutation_probability: chance that a child is mutated, 0 to 1.
+        rng: draws which are crossed and mutated, and the tournament.
+        number: of the generation that the population is.
+        state: of that generation; given, even generation 0 is taken for one yielded before.
+
+    Yields:
+        A Generation. Its offspring are those that had to be evaluated.
+
+    Raises:
+        InputError: if the population is under 4 or a probability out of range.
+
+    Source: Deb et al. 2002. differs: room in the tournament is measured among the survivors anew,
+    where the paper keeps what was measured before the last front was cut.
+    """
+    _check(population, mating_probability, mutation_probability)
+    population, n = [*population], len(population)
+    select_parents = getattr(toolbox, "select_parents", partial(selCrowdedTournament, rng=rng))
+    if number == 0 and not state:
+        evaluate(toolbox, population)
+        yield Generation(0, population, [], {"number": np.array(0)})
+    while True:
+        number += 1
+        # Step 1: parents P_t become offspring Q_t by tournament, crossover and mutation.
+        assignCrowding(population)
+        offspring = [toolbox.clone(parent) for parent in select_parents(population, n)]
+        for i in range(0, n - 1, 2):
+            if rng.random() < mating_probability:
+                offspring[i : i + 2] = toolbox.mate(*offspring[i : i + 2])
+                del offspring[i].fitness.values, offspring[i + 1].fitness.values
+        for i in range(n):
+            if rng.random() < mutation_probability:
+                (offspring[i],) = toolbox.mutate(offspring[i])
+                del offspring[i].fitness.values
+        evaluated = evaluate(toolbox, offspring)
+        # Steps 2 to 4: sort R_t, the union of both, and fill P_t+1 from its best fronts.
+        population = toolbox.select(population + offspring, n)
+        yield Generation(number, population, evaluated, {"number": np.array(number)})
+
+
+def evaluate(toolbox: Any, individuals: Sequence[Any]) -> list[Any]:
+    """Evaluate the individuals without a valid fitness, by `toolbox.map`, and return them.
+
+    Args:
+        toolbox: DEAP's, with `evaluate` and `map`.
+        individuals: their `fitness.values` are set.
+    """
+    invalid = [individual for individual in individuals if not individual.fitness.valid]
+    for individual, values in zip(invalid, toolbox.map(toolbox.evaluate, invalid), strict=True):
+        individual.fitness.values = values
+    return invalid
+
+
+def check_size(population: Sequence[Any]) -> None:
+    """Raise an InputError if the population is under 4."""
+    if len(population) < 4:
+        raise InputError(
+            f"population: expected at least 4 individuals, got {len(population)}; "
+            "write toolbox.population(n=4) or more"
+        )
+
+
+def _check(population: Sequence[Any], mating: float, mutation: float) -> None:
+    check_size(population)
+    for name, chance in (("mating_probability", mating), ("mutation_probability", mutation)):
+        if not 0 <= chance <= 1:
+            raise InputError(f"{name}: expected 0 to 1, got {chance}; write {name}=0.9")

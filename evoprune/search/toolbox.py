@@ -1,0 +1,71 @@
+"""Look at a toolbox before a run: is everything there, and does it fit the genome?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evoprune.errors import InputError
+from operators.genomes import BitString, RealVector
+
+SLOTS = ("evaluate", "mate", "mutate", "select", "map", "clone")
+REALS_ONLY = {  # DEAP's operators that would leave numbers which are no bits
+    "cxBlend", "cxESBlend", "cxESTwoPoint", "cxSimulatedBinary", "cxSimulatedBinaryBounded",
+    "mutESLogNormal", "mutGaussian", "mutPolynomialBounded",
+}  # fmt: skip
+BITS_ONLY = {
+    "mutFlipBit", "cxUniformPacked", "cxTwoPointPacked", "cxScores", "mutFlip", "mutImportance",
+    "mutSwap", "mutDrift",
+}  # fmt: skip
+NEITHER = {"cxMessyOnePoint", "cxOrdered", "cxPartialyMatched", "cxUniformPartialyMatched"}
+
+
+def check(toolbox: Any, individual: Any) -> None:
+    """Raise an error that names what is missing in a toolbox or does not fit the individual.
+
+    Nothing is called, so nothing is drawn, evaluated or changed. Operators that are not known by
+    name are taken to fit.
+
+    Args:
+        toolbox: DEAP's, as it goes into `nsga2` or `moead`.
+        individual: one of the population, with a `fitness`.
+
+    Raises:
+        InputError: naming the slot, the operator and what to register instead.
+
+    >>> from deap import base, tools
+    >>> from operators.genomes import individual_type
+    >>> toolbox = base.Toolbox()
+    >>> for slot in SLOTS[:4]: toolbox.register(slot, tools.mutGaussian, mu=0, sigma=1, indpb=.1)
+    >>> check(toolbox, individual_type("mask", 2)([1, 0]))
+    Traceback (most recent call last):
+    ...
+    evoprune.errors.InputError: mate: mutGaussian is for ...
+    """
+    missing = [slot for slot in SLOTS if not hasattr(toolbox, slot)]
+    if missing:
+        raise InputError(
+            f"toolbox: expected the slots {', '.join(SLOTS)}, {missing[0]} is missing; "
+            f'write toolbox.register("{missing[0]}", ...)'
+        )
+    if any(weight >= 0 for weight in individual.fitness.weights):
+        raise InputError(
+            f"fitness: expected all weights below 0 (everything is minimised), got "
+            f"{individual.fitness.weights}; return 1 - x for an x to be maximised"
+        )
+    for slot in ("mate", "mutate"):
+        _check_fit(slot, getattr(toolbox, slot), individual)
+
+
+def _check_fit(slot: str, operator: Any, individual: Any) -> None:
+    name = getattr(getattr(operator, "func", operator), "__name__", "")
+    if isinstance(individual, BitString) and name in REALS_ONLY | NEITHER:
+        raise InputError(
+            f"{slot}: {name} is for {'reals' if name in REALS_ONLY else 'permutations'}, but the "
+            f"genome is a BitString; register {'cxUniformPacked' if slot == 'mate' else 'mutFlip'}"
+        )
+    if isinstance(individual, RealVector) and name in BITS_ONLY | NEITHER:
+        instead = "cxSimulatedBinaryBounded" if slot == "mate" else "mutPolynomialBounded"
+        raise InputError(
+            f"{slot}: {name} is for {'bits' if name in BITS_ONLY else 'permutations'}, but the "
+            f"genome is a RealVector; register deap.tools.{instead}"
+        )

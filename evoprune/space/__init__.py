@@ -1,0 +1,1 @@
+"""What a gene is: weights of a network, and how genomes become masks."""

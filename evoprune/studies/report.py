@@ -1,0 +1,226 @@
+"""The end of a run: the test split is opened once, controls are measured, all is written down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from evoprune.errors import InputError
+from evoprune.evaluation.evaluator import Evaluator
+from evoprune.methods.baselines import BASELINES, baseline
+from evoprune.methods.hierarchical import Outcome, Solution
+from evoprune.passes import KINDS
+from evoprune.running.config import Config
+from evoprune.running.problem import Problem
+from evoprune.running.run import Run
+from evoprune.running.rundir import RunDir
+from evoprune.search.indicators import hypervolume
+from evoprune.studies.figures import front_figure, hypervolume_figure, layers_figure
+
+DENSITIES = (0.01, 0.02, 0.03, 0.04, 0.05, 0.07, 0.085, 0.1, 0.125, 0.15, 0.2, 0.25, 0.3, 0.35,
+             0.4, 0.48, 0.55, 0.6, 0.7, 0.8, 0.9)  # fmt: skip
+SAME_TREATMENT = ("model", "weights", "data", "search_images", "recalibrate", "seed")
+PICKS = (0.6, 0.48, 0.4, 0.3, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03)
+
+
+def report(outcome: Outcome, problem: Problem, config: Config, run: Run, folder: RunDir) -> str:
+    """Measure the front and the baselines on the test split and fill the run folder.
+
+    Test errors are of single-precision arithmetic whatever the search used.
+
+    Returns:
+        The table that is printed at the end of a run.
+    """
+    judges = {
+        split: problem.evaluator(split, precision="fp32") for split in ("search", "test")
+    }
+    dense = np.ones(problem.space.size, bool)
+    dense_row = measured("dense", dense, judges, problem)
+    front = front_rows(outcome.front, judges, problem, bar=run.bar)
+    coarse = front_rows(outcome.coarse, judges, problem, bar=run.bar)
+    controls = baseline_rows(config, judges, problem, folder, bar=run.bar)
+    anchors = [measured(name, mask, judges, problem) for name, mask in outcome.anchors.items()]
+    summary = summarise(config, problem, run, dense_row, front, coarse, controls, anchors)
+    folder.write_table("front.csv", front)
+    folder.write_table("baselines.csv", controls)
+    masks = np.stack([np.packbits(solution.mask) for solution in outcome.front])
+    folder.write_arrays("masks.npz", {"packed": masks, "weights": np.array(problem.space.size)})
+    folder.write_json("summary.json", summary)
+    draw(outcome, problem, run, folder, front, coarse, controls, anchors, dense_row)
+    return table(summary)
+
+
+def measured(
+    name: str, mask: np.ndarray, judges: Mapping[str, Evaluator], problem: Problem
+) -> dict[str, Any]:
+    """Return one row: density, and error on the search and the test split."""
+    row: dict[str, Any] = {"name": name, "density": problem.space.density(mask)}
+    for split, judge in judges.items():
+        row[f"{split}_error"] = judge.judge(mask)[0]
+    return row
+
+
+def front_rows(
+    front: Sequence[Solution], judges: Mapping[str, Evaluator], problem: Problem, *, bar: bool
+) -> list[dict[str, Any]]:
+    """Return a row a solution, numbered from the sparsest."""
+    rows = []
+    for place, solution in enumerate(tqdm(front, desc="test", disable=not bar)):
+        row = measured(solution.phase, solution.mask, judges, problem)
+        del row["name"]
+        rows.append({"id": place, **row, "phase": solution.phase})
+    return rows
+
+
+def baseline_rows(
+    config: Config, judges: Mapping[str, Evaluator], problem: Problem, folder: RunDir, *, bar: bool
+) -> list[dict[str, Any]]:
+    """Measure the one-shot baselines, or take those of a run under the same treatment.
+
+    Raises:
+        InputError: if the other run's network, data or treatment differ.
+    """
+    if config.baselines_from:
+        other = RunDir(config.baselines_from, resume=True)
+        theirs, ours = other.read_json("config.json"), config.to_json()
+        different = [key for key in SAME_TREATMENT[:-1] if theirs.get(key) != ours[key]]
+        if different:
+            raise InputError(
+                f"baselines-from: {config.baselines_from} differs in {', '.join(different)}; "
+                "leave the option out to measure the baselines anew"
+            )
+        return other.read_table("baselines.csv")
+    rng = problem.streams.init
+    wanted = [(name, density) for name in BASELINES for density in DENSITIES]
+    wanted = [(n, d) for n, d in wanted if n != "random" or d in (0.1, 0.3, 0.6, 0.9)]
+    rows = []
+    for name, density in tqdm(wanted, desc="baselines", disable=not bar):
+        rows.append(measured(name, baseline(name, problem.space, density, rng=rng), judges, problem))
+    return rows
+
+
+def volume(rows: Sequence[Mapping[str, Any]], split: str, dense: Mapping[str, Any]) -> float:
+    """Return the hypervolume of rows and the dense network on a split.
+
+    Minimised (error, density), reference (1, 1), not normalised. The front is the one found on the
+    search split: rows that another one beats there do not count on the test split either.
+    """
+    rows = [*rows, dense]
+    found = np.array([[row["search_error"], row["density"]] for row in rows])
+    beaten = (found[:, None] >= found).all(2) & (found[:, None] > found).any(2)
+    kept = [row for row, loses in zip(rows, beaten.any(1), strict=True) if not loses]
+    points = np.array([[row[f"{split}_error"], row["density"]] for row in kept])
+    return float(hypervolume(points, np.ones(2)))
+
+
+def summarise(
+    config: Config, problem: Problem, run: Run, dense: dict[str, Any], front: list[dict[str, Any]],
+    coarse: list[dict[str, Any]], controls: list[dict[str, Any]], anchors: list[dict[str, Any]],
+) -> dict[str, Any]:
+    """Put the run into one dictionary, the content of summary.json."""
+
+    def phase(name: str, parts: tuple[str, ...], rows: list[dict[str, Any]]) -> dict[str, Any]:
+        log = [row for row in run.logbook if row["phase"] in parts]
+        before = [row["passes"] for row in run.logbook if row["phase"] not in parts]
+        start = max((p for p in before if p <= log[0]["passes"]), default=0)
+        return {
+            "name": name,
+            "evaluations": sum(row["evaluations"] for row in log),
+            "passes": log[-1]["passes"] - start,
+            "seconds": round(sum(run.seconds[part] for part in parts), 3),
+            "hypervolume": {s: volume(rows, s, dense) for s in ("search", "test")},
+        }
+
+    names = dict.fromkeys(row["name"] for row in controls)
+    return {
+        "method": "hierarchical",
+        "seed": config.seed,
+        "dense": {
+            "search_error": dense["search_error"], "test_error": dense["test_error"],
+            "weights": problem.space.size,
+        },
+        "passes": {kind: int(run.passes[kind]) for kind in KINDS},
+        "not_finite": int(run.passes["not finite"]),
+        "phases": [
+            phase("thresholds", ("thresholds",), coarse),
+            phase("masks", ("descent", "masks"), front),
+        ],
+        "baselines": {
+            name: {
+                "hypervolume": {
+                    s: volume([r for r in controls if r["name"] == name], s, dense)
+                    for s in ("search", "test")
+                },
+                "points": [{k: v for k, v in r.items() if k != "name"}
+                           for r in controls if r["name"] == name],
+            }
+            for name in names
+        },
+        "anchors": anchors,
+        "notes": run.notes,
+        "seconds": {
+            "network": round(problem.passes.seconds, 3), "phases": round(sum(run.seconds.values()), 3)
+        },
+        "front": front,
+    }
+
+
+def table(summary: Mapping[str, Any]) -> str:
+    """Return the short table of a run: the dense network, picks of the front, the baselines."""
+    front, baselines = summary["front"], summary["baselines"]
+    shown = [name for name in ("global-magnitude", "lamp", "layer-uniform") if name in baselines]
+    lines = [f"{'density':>8} {'front':>8}" + "".join(f" {name:>17}" for name in shown)
+             + "   test error"]
+    lines.append(f"{1.0:8.3f} {summary['dense']['test_error']:8.4f}   dense network, "
+                 f"{summary['dense']['weights']:,} weights")
+    for wanted in PICKS:
+        below = [row for row in front if row["density"] <= wanted * 1.001]
+        if not below:
+            continue
+        pick = max(below, key=lambda row: row["density"])
+        line = f"{pick['density']:8.3f} {pick['test_error']:8.4f}"
+        for name in shown:
+            line += f" {at_density(baselines[name]['points'], pick['density']):17.4f}"
+        if line not in lines:
+            lines.append(line)
+    volumes = [baselines[name]["hypervolume"]["test"] for name in shown]
+    lines.append(f"{'hypervol.':>8}{summary['phases'][1]['hypervolume']['test']:8.4f}"
+                 + "".join(f" {value:17.4f}" for value in volumes))
+    return "\n".join(lines)
+
+
+def at_density(points: Sequence[Mapping[str, float]], density: float) -> float:
+    """Return a baseline's test error at a density, by straight lines between measured ones."""
+    ordered = sorted(points, key=lambda point: point["density"])
+    return float(np.interp(density, [p["density"] for p in ordered],
+                           [p["test_error"] for p in ordered]))
+
+
+def draw(
+    outcome: Outcome, problem: Problem, run: Run, folder: RunDir, front: list[dict[str, Any]],
+    coarse: list[dict[str, Any]], controls: list[dict[str, Any]], anchors: list[dict[str, Any]],
+    dense: dict[str, Any],
+) -> None:
+    """Draw the run's pictures into its folder."""
+    space = problem.space
+    chosen = [outcome.front[i] for i in np.linspace(0, len(outcome.front) - 1, 5).astype(int)[:-1]]
+    reference = chosen[len(chosen) // 2].density
+    names = [layer.name for layer in space.layers]
+    figures = {
+        f"front-{split}": front_figure(
+            front, coarse, controls, anchors, dense[f"{split}_error"], split
+        )
+        for split in ("search", "test")
+    }
+    figures["hypervolume"] = hypervolume_figure(list(run.logbook))
+    figures["layers"] = layers_figure(
+        names, [space.kept_by_layer(s.mask) for s in chosen], [s.density for s in chosen],
+        space.kept_by_layer(baseline("global-magnitude", space, reference)), reference,
+    )
+    (folder.path / "figures").mkdir(parents=True, exist_ok=True)
+    for name, figure in figures.items():
+        figure.savefig(folder.path / "figures" / f"{name}.png")
+

@@ -1,0 +1,393 @@
+"""Genomes that stand in for DEAP's lists: packed bits for masks, float64 arrays for thresholds.
+
+Start with `BitString`: everything that DEAP's operators ask of a list of bits (length, integers in,
+integers out, slices that are copies) on one bit a gene. `RealVector` is the same over numbers.
+At the end of the file the types that individuals have, `individual_type("mask", 2)` and so on,
+made once at import and also found in `deap.creator`.
+"""
+
+# ruff: noqa: D105  (the double-underscore methods mean what they mean for a list)
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator
+from hashlib import blake2b
+from typing import Any, Literal, TypeVar, cast
+
+import numpy as np
+from deap import base, creator
+from numpy.typing import ArrayLike, NDArray
+
+Bits = NDArray[np.bool_]
+G = TypeVar("G", bound="_Genome")
+
+
+class _Genome:
+    """What both genomes share: `_content` is in arrays, all else (the fitness) in `__dict__`."""
+
+    __slots__ = ("__dict__", "__weakref__")
+
+    def _content(self) -> tuple[Any, ...]:
+        raise NotImplementedError
+
+    def _fill(self, *content: Any) -> None:
+        raise NotImplementedError
+
+    def to_numpy(self) -> NDArray[Any]:
+        raise NotImplementedError
+
+    def __iter__(self) -> Iterator[Any]:
+        raise NotImplementedError
+
+    def digest(self) -> bytes:
+        """Return 16 bytes that name the content (blake2b)."""
+        name = blake2b(digest_size=16)
+        for part in self._content():
+            name.update((np.asarray(part) + 0).tobytes())  # + 0 turns -0.0 into 0.0
+        return name.digest()
+
+    def __hash__(self) -> int:
+        return hash(self.digest())
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, _Genome):
+            ours, theirs = self._content(), other._content()
+            return len(ours) == len(theirs) and all(map(np.array_equal, ours, theirs))
+        if isinstance(other, np.ndarray):
+            return np.array_equal(self.to_numpy(), other)
+        return list(self) == other if isinstance(other, list) else NotImplemented
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        genes = self.to_numpy()
+        return genes if dtype is None else genes.astype(dtype, copy=False)
+
+    def __copy__(self: G) -> G:
+        return copy.deepcopy(self)
+
+    def __deepcopy__(self: G, memo: dict[int, Any]) -> G:
+        made = memo[id(self)] = _rebuild(type(self), *copy.deepcopy(self._content()))
+        vars(made).update(copy.deepcopy(vars(self), memo))
+        return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), *self._content()), vars(self)
+
+
+def _rebuild(cls: type[G], *content: Any) -> G:
+    """Make a genome from its content alone: attributes, the fitness too, come after it."""
+    made = cls.__new__(cls)
+    made._fill(*content)
+    return made
+
+
+class BitString(_Genome):
+    """Hold n genes of 0 and 1, packed one bit each.
+
+    It is read and written as a list of bits: by integer, by slice (slices are copies, plain
+    BitStrings, as DEAP's crossovers need), and by an array of indices. `==` gives one bool and,
+    like the hash, looks at the genes only, not at the fitness. The length never changes.
+
+    Attributes:
+        packed: uint8 array of ceil(n / 8) bytes, the first gene in the highest bit of the first
+            byte. It may be written in place; the unused bits at its end must stay 0.
+
+    >>> mask = BitString([1, 0, 1, 1])
+    >>> mask[1], mask[2:], mask.count()
+    (0, BitString('11'), 3)
+    >>> mask[[0, 1]] = [0, 1]
+    >>> mask == [0, 1, 1, 1]
+    True
+    """
+
+    __slots__ = ("_length", "packed")
+
+    packed: NDArray[np.uint8]
+    _length: int
+
+    def __init__(self, bits: Iterable[int] = ()) -> None:
+        """Take the genes from any iterable of 0 and 1.
+
+        Args:
+            bits: the genes, each 0 or 1 (or a bool).
+
+        Raises:
+            ValueError: if a value is neither 0 nor 1.
+        """
+        values = _as_bits(bits)
+        self._fill(np.packbits(values), values.size)
+
+    @classmethod
+    def zeros(cls, n: int) -> BitString:
+        """Make n genes that are all 0."""
+        return cls.from_packed(np.zeros(-(-n // 8), dtype=np.uint8), n)
+
+    @classmethod
+    def from_numpy(cls, bits: ArrayLike) -> BitString:
+        """Make a genome from a one-dimensional array of bools or of 0 and 1, copied."""
+        return cls(cast("Iterable[int]", bits))
+
+    @classmethod
+    def from_packed(cls, packed: NDArray[np.uint8], length: int) -> BitString:
+        """Make a genome of `length` genes from its bytes, copied; unused bits are cleared.
+
+        Raises:
+            ValueError: if there are not ceil(length / 8) bytes.
+
+        >>> BitString.from_packed(np.array([0b10110000], dtype=np.uint8), 4)
+        BitString('1011')
+        """
+        made, data = cls(), np.array(packed, dtype=np.uint8)
+        if length < 0 or data.shape != (-(-length // 8),):
+            raise ValueError(
+                f"packed: expected {-(-length // 8)} bytes for {length} genes, got shape "
+                f"{data.shape}; pass np.packbits(bits) and len(bits)"
+            )
+        if length % 8:
+            data[-1] &= (0xFF00 >> length % 8) & 0xFF
+        made._fill(data, length)
+        return made
+
+    def to_numpy(self) -> Bits:
+        """Return the genes as a new bool array of shape [n], owned by the caller."""
+        return np.unpackbits(self.packed, count=self._length).view(np.bool_)
+
+    def count(self) -> int:
+        """Return how many genes are 1."""
+        return int(np.bitwise_count(self.packed).sum(dtype=np.int64))
+
+
+    def _content(self) -> tuple[Any, ...]:
+        return self.packed, self._length
+
+    def _fill(self, *content: Any) -> None:
+        packed, self._length = content
+        self.packed = np.require(packed, requirements="W")
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(np.unpackbits(self.packed, count=self._length).tobytes())
+
+    def __repr__(self) -> str:
+        shown = "".join(map(str, self[:64]))
+        return f"{type(self).__name__}('{shown}'{', ...' if len(self) > 64 else ''})"
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            window, inside, _ = self._window(index)
+            return BitString(cast("Iterable[int]", window[inside][:: _direction(index)]))
+        if isinstance(index, (int, np.integer)):
+            place = range(self._length)[index]
+            return int(self.packed[place >> 3]) >> (7 - (place & 7)) & 1
+        places = self._places(index)
+        return np.bitwise_and(self.packed[places >> 3], 128 >> (places & 7)) != 0
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        if isinstance(index, slice):
+            self._set_slice(index, _as_bits(value))
+        elif isinstance(index, (int, np.integer)):
+            self._set_gene(range(self._length)[index], bool(_as_bits(value)))
+        else:
+            self._set_places(self._places(index), _as_bits(value))
+
+    def _set_gene(self, place: int, bit: bool) -> None:
+        flag = 128 >> (place & 7)
+        byte = int(self.packed[place >> 3])
+        self.packed[place >> 3] = byte | flag if bit else byte & ~flag
+
+    def _set_slice(self, index: slice, bits: Bits) -> None:
+        window, inside, first = self._window(index)
+        if bits.shape != window[inside].shape:
+            raise ValueError(
+                f"slice: expected {window[inside].size} genes, got {bits.size}; "
+                "a BitString keeps its length"
+            )
+        window[inside] = bits[:: _direction(index)]
+        self.packed[first : first + window.size // 8] = np.packbits(window)
+
+    def _set_places(self, places: NDArray[np.int64], bits: Bits) -> None:
+        bits = np.broadcast_to(bits, places.shape)
+        for bit in range(8):  # one bit of the byte at a time, so that no byte is written twice
+            here = np.flatnonzero((places & 7) == bit)
+            at, flag = places[here] >> 3, np.uint8(128 >> bit)
+            self.packed[at] = np.where(bits[here], self.packed[at] | flag, self.packed[at] & ~flag)
+
+    def _window(self, index: slice) -> tuple[Bits, slice, int]:
+        """Unpack the bytes that a slice touches: (genes, the slice in them rising, first byte)."""
+        genes = range(len(self))[index]
+        genes = genes[:: _direction(index)]
+        if not genes:
+            return np.zeros(0, dtype=np.bool_), slice(0), 0
+        first, last = genes[0] >> 3, (genes[-1] >> 3) + 1
+        window = np.unpackbits(self.packed[first:last]).view(np.bool_)
+        return window, slice(genes.start - 8 * first, genes.stop - 8 * first, genes.step), first
+
+    def _places(self, index: Any) -> NDArray[np.int64]:
+        """Bring an array of integers, or of n bools, to places 0 ... n - 1."""
+        places, n = np.asarray(index), len(self)
+        if places.dtype == np.bool_ and places.shape == (n,):
+            return np.flatnonzero(places)
+        if places.size and places.dtype.kind not in "iu":
+            raise IndexError(f"index: expected integers, a slice or {n} bools, got {index!r}")
+        if places.size and (places.min() < -n or places.max() >= n):
+            raise IndexError(f"index: expected -{n} to {n - 1}, got {index!r}")
+        places = places.astype(np.int64)
+        return np.asarray(np.where(places < 0, places + n, places))
+
+
+def _direction(index: slice) -> int:
+    return -1 if index.step is not None and index.step < 0 else 1
+
+
+def _as_bits(values: Any) -> Bits:
+    """Return 0s and 1s, however they come, as a bool array."""
+    if isinstance(values, BitString):
+        return values.to_numpy()
+    if isinstance(values, int) and values in (0, 1):
+        return np.bool_(values)  # type: ignore[return-value]  # the quick way for one gene
+    array = np.asarray(list(values) if isinstance(values, Iterator) else values)
+    if array.dtype != np.bool_ and not np.logical_or(array == 0, array == 1).all():
+        raise ValueError(f"bits: expected only 0 and 1, got {array.ravel()[:8]}; write x != 0")
+    if array.ndim > 1:
+        raise ValueError(f"bits: expected one dimension, got shape {array.shape}; write x.ravel()")
+    return array.astype(np.bool_, copy=False)
+
+
+class RealVector(_Genome):
+    """Hold n numbers in a float64 array; it is read, written, copied and pickled as a BitString is.
+
+    DEAP's operators for lists of floats, such as cxSimulatedBinaryBounded and
+    mutPolynomialBounded, work on it as they are. Bounds belong to the space, not to the vector.
+
+    Attributes:
+        array: float64 array of shape [n], may be written in place.
+
+    >>> vector = RealVector([0.5, 0.25, 0.0])
+    >>> vector[0], vector[1:], vector == [0.5, 0.25, 0.0]
+    (0.5, RealVector([0.25, 0.0]), True)
+    """
+
+    __slots__ = ("array",)
+
+    array: NDArray[np.float64]
+
+    def __init__(self, values: Iterable[float] = ()) -> None:
+        """Take the genes from any iterable of numbers, copied."""
+        self.array = np.fromiter(values, dtype=np.float64)
+
+    @classmethod
+    def from_numpy(cls, values: ArrayLike) -> RealVector:
+        """Make a genome from a one-dimensional array, copied."""
+        return cls(cast("Iterable[float]", np.asarray(values, dtype=np.float64)))
+
+    def to_numpy(self) -> NDArray[np.float64]:
+        """Return the genes as a new float64 array of shape [n], owned by the caller."""
+        return self.array.copy()
+
+    def digest(self) -> bytes:
+        """Return 16 bytes that name the content; 0.0 and -0.0 are the same content."""
+        return blake2b(self.array + 0.0, digest_size=16).digest()
+
+    def _content(self) -> tuple[Any, ...]:
+        return (self.array,)
+
+    def _fill(self, *content: Any) -> None:
+        self.array = np.require(content[0], requirements="W")
+
+    def __len__(self) -> int:
+        return self.array.size
+
+    def __iter__(self) -> Iterator[float]:
+        return iter(self.array.tolist())
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.array.tolist()})"
+
+    def __getitem__(self, index: Any) -> Any:
+        chosen = self.array[index]
+        if isinstance(index, slice):
+            return RealVector(chosen)
+        return float(chosen) if np.ndim(chosen) == 0 else chosen
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        new = np.array(value, dtype=np.float64)
+        if isinstance(index, slice) and new.shape != self.array[index].shape:
+            raise ValueError(
+                f"slice: expected {self.array[index].size} genes, got {new.size}; "
+                "a RealVector keeps its length"
+            )
+        self.array[index] = new
+
+
+class Minimised(base.Fitness):
+    """Hold objective values that are all minimised, and by how much a candidate is infeasible.
+
+    Attributes:
+        violation: 0 where the candidate is feasible, else how far it is outside, in the unit of
+            whoever sets it. It is copied with the values and goes back to 0 when they are deleted.
+    """
+
+    violation: float = 0.0
+
+    def delValues(self) -> None:
+        """Make the fitness invalid and forget the violation."""
+        self.wvalues = ()
+        self.violation = 0.0
+
+    values = property(base.Fitness.getValues, base.Fitness.setValues, delValues)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Minimised:
+        made = type(self)()
+        made.wvalues, made.violation = self.wvalues, self.violation
+        return made
+
+
+class _PickledByName(creator.MetaCreator):
+    """Make creator types that pickle as "operators.genomes.Mask2", hence stay the same type.
+
+    differs: DEAP's own creator types are made anew by each unpickling.
+    """
+
+
+def _create(name: str, parent: type, **attributes: Any) -> type:
+    """Make a type as creator.create does, found here and, where the name is free, in creator."""
+    made = _PickledByName(name, parent, attributes)
+    made.__module__ = __name__
+    globals()[name] = made
+    if getattr(getattr(creator, name, made), "__module__", None) == __name__:
+        setattr(creator, name, made)
+    return made
+
+
+_TYPES: dict[tuple[str, int], type] = {}
+for _n in range(1, 5):
+    _fitness = _create(f"FitnessMin{_n}", Minimised, weights=(-1.0,) * _n)
+    _TYPES["mask", _n] = _create(f"Mask{_n}", BitString, fitness=_fitness)
+    _TYPES["thresholds", _n] = _create(f"Thresholds{_n}", RealVector, fitness=_fitness)
+
+
+def individual_type(kind: Literal["mask", "thresholds"], objectives: int) -> type:
+    """Return the type of an individual: a genome with a `fitness` that is minimised.
+
+    Args:
+        kind: "mask" (a BitString) or "thresholds" (a RealVector).
+        objectives: number of objectives, 1 to 4.
+
+    Returns:
+        `creator.Mask1` ... `creator.Mask4` or `creator.Thresholds1` ... `creator.Thresholds4`;
+        the fitness is `creator.FitnessMin1` ... and has a `violation`.
+
+    Raises:
+        ValueError: if there is no such type.
+
+    >>> mask = individual_type("mask", 2)([0, 1, 1])
+    >>> mask.fitness.weights, mask.fitness.valid, mask.fitness.violation
+    ((-1.0, -1.0), False, 0.0)
+    """
+    if (kind, objectives) not in _TYPES:
+        raise ValueError(
+            "individual_type: expected kind 'mask' or 'thresholds' and 1 to 4 objectives, "
+            f"got {kind!r} and {objectives!r}; make other types with creator.create"
+        )
+    return _TYPES[kind, objectives]

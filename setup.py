@@ -1,0 +1,30 @@
+"""Installation of evoprune; the dependencies are read from requirements.txt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+LINES = (HERE / "requirements.txt").read_text(encoding="utf-8").splitlines()
+REQUIREMENTS = [line.split("#")[0].strip() for line in LINES]
+
+setup(
+    name="evoprune",
+    version="0.1.0",
+    description="Evolutionary pruning of PyTorch networks on DEAP",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    author="the evoprune authors",
+    license="MIT",
+    python_requires=">=3.11",
+    packages=find_packages(include=["operators", "operators.*", "evoprune", "evoprune.*"]),
+    package_data={"evoprune": ["py.typed", "network/digits.npz", "network/digits.txt"]},
+    install_requires=[requirement for requirement in REQUIREMENTS if requirement],
+    extras_require={
+        "test": ["mypy>=1.11", "pymoo>=0.6.1", "pytest>=8.0", "ruff>=0.9"],
+        "docs": ["furo>=2024.8", "myst-parser>=4.0", "sphinx>=8.0", "sphinx-gallery>=0.18"],
+    },
+    entry_points={"console_scripts": ["evoprune=evoprune.cli:main"]},
+)
