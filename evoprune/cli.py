@@ -1,8 +1,8 @@
 """The command: parse, call, print.
 
-    evoprune run hierarchical     search, and fill a run folder
-    evoprune resume RUN           go on with a run that was stopped
-    evoprune show RUN             print a run's table again
+evoprune run hierarchical     search, and fill a run folder
+evoprune resume RUN           go on with a run that was stopped
+evoprune show RUN             print a run's table again
 """
 
 from __future__ import annotations

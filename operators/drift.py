@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 Saliency = Callable[[Any], npt.NDArray[np.float32]]
+TINY = np.finfo(np.float32).tiny
 
 
 def keepTop(individual: Any, score: npt.NDArray[np.floating], count: int) -> float:
@@ -123,7 +124,9 @@ def alignScore(individual: Any, score: npt.NDArray[np.floating]) -> npt.NDArray[
     if 0 < count < len(s):
         threshold = np.partition(s, len(s) - count)[len(s) - count]
         np.maximum(s, threshold, out=s, where=bits)
-        np.minimum(s, np.nextafter(threshold, np.float32(-np.inf)), out=s, where=~bits)
+        below = np.nextafter(threshold, np.float32(-np.inf))
+        below = min(below, threshold - TINY)  # next to 0, lower also where denormals count as 0
+        np.minimum(s, below, out=s, where=~bits)
     return s
 
 
@@ -155,12 +158,13 @@ def cxScores(
         return a, b
     chosen = np.repeat(rng.random(len(np.asarray(layers)) - 1) < rate, np.diff(layers))
     counts = a.count(), b.count()
+    score_a, score_b = alignScore(a, a.score), alignScore(b, b.score)
     threshold_a, threshold_b = (
-        float(np.partition(x.score, len(x) - max(c, 1))[len(x) - max(c, 1)])
-        for x, c in zip((a, b), counts, strict=True)
+        float(np.partition(s, len(s) - max(c, 1))[len(s) - max(c, 1)])
+        for s, c in ((score_a, counts[0]), (score_b, counts[1]))
     )
-    shift = np.where(chosen, blend * ((b.score - threshold_b) - (a.score - threshold_a)), 0.0)
-    for individual, step, count in ((a, shift, counts[0]), (b, -shift, counts[1])):
-        individual.score = (individual.score + step).astype(np.float32)
+    shift = np.where(chosen, blend * ((score_b - threshold_b) - (score_a - threshold_a)), 0.0)
+    for individual, score, count in ((a, score_a + shift, counts[0]), (b, score_b - shift, counts[1])):
+        individual.score = score.astype(np.float32)
         keepTop(individual, individual.score, count)
     return a, b

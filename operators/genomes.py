@@ -6,7 +6,7 @@ At the end of the file the types that individuals have, `individual_type("mask",
 made once at import and also found in `deap.creator`.
 """
 
-# ruff: noqa: D105  (the double-underscore methods mean what they mean for a list)
+
 from __future__ import annotations
 
 import copy
@@ -367,7 +367,7 @@ for _n in range(1, 5):
     _TYPES["thresholds", _n] = _create(f"Thresholds{_n}", RealVector, fitness=_fitness)
 
 
-def individual_type(kind: Literal["mask", "thresholds"], objectives: int) -> type:
+def individual_type(kind: Literal["mask", "thresholds"], objectives: int) -> Any:
     """Return the type of an individual: a genome with a `fitness` that is minimised.
 
     Args:

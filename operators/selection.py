@@ -54,7 +54,7 @@ def selNSGA2(individuals: Sequence[T], k: int) -> list[T]:
         room = crowdingOfFront(values[front])
         for index, distance in zip(front.tolist(), room.tolist(), strict=True):
             people[index].fitness.crowding_dist = distance
-        if len(chosen) + len(front) > k:  # the last one: most room first
+        if len(chosen) + len(front) >= min(k, len(people)):  # the last one: most room first
             front = front[np.argsort(-room, kind="stable")]
         chosen.extend(front.tolist())
     return [individuals[index] for index in chosen[:k]]

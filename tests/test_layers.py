@@ -14,6 +14,7 @@ ROOMS = [  # a room may import itself and the rooms above it
     "evoprune",
     "evoprune.errors",
     "evoprune.seeding",
+    "evoprune.passes",
     "evoprune.records",
     "evoprune.search",
     "evoprune.network",

@@ -39,7 +39,7 @@ class Guidance:
         images: normalised training images, augmented once, shape (pool, channels, height, width).
         labels: int64, shape (pool,); used by the cross-entropy alone.
         rng: draws the batches.
-        batch: images a step.
+        batch: images a step; at most the pool.
         loss: "logits", the mean squared distance between logits; "distillation", the
             Kullback-Leibler divergence at a temperature; or "cross-entropy" with the labels.
         temperature: of the distillation.
@@ -50,7 +50,7 @@ class Guidance:
         precision: "fp32" or "bf16".
 
     Raises:
-        InputError: if an option is unknown or the pool is smaller than a batch.
+        InputError: if an option is unknown or the pool is empty.
     """
 
     def __init__(
@@ -102,7 +102,9 @@ class Guidance:
                 images = self.images[chosen]
                 with self.passes.timed():
                     distance = self._distance(space.model(images).float(), chosen)
-                    gradients = torch.autograd.grad(distance, space.parameters)
+                    gradients = torch.autograd.grad(
+                        distance, space.parameters, materialize_grads=True
+                    )
         finally:
             for weight, flag in zip(space.parameters, required, strict=True):
                 weight.requires_grad_(flag)

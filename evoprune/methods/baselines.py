@@ -39,7 +39,7 @@ def baseline(
     else:
         scores = importance(_SCORES[name], space.model, space.layers)
     mask = np.zeros(space.size, bool)
-    order = np.argsort(scores, kind="stable")
+    order = np.lexsort((space.magnitudes, scores))  # scores that float32 cannot tell apart: by |w|
     mask[order[space.size - round(density * space.size) :]] = True
     return mask
 

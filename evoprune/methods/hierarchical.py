@@ -5,7 +5,7 @@ Source: Khan and Asilian Bidgoli, 2026. Numbered details; what the paper leaves 
 1. Phase 1 searches one threshold a layer with NSGA-II for error and density (`search_thresholds`).
    ours: the first population holds the plain baselines at several densities.
 2. A light and a heavy anchor are taken from its front (`choose_anchors`). ours: the rule.
-3. The corridor between them leaves the genes that phase 2 may change (`open_corridor`).
+3. The corridor between them leaves the genes that phase 2 may change (`measure_margin`).
    ours: its width, measured by a trial drift.
 4. The first masks are importance-weighted (`first_masks`), and, ours, drifted down the densities.
 5. Phase 2 searches masks with NSGA-II or MOEA/D, importance-aware and adaptive variation.
@@ -24,6 +24,7 @@ from deap import base, tools
 
 from evoprune.evaluation.evaluator import Evaluator
 from evoprune.evaluation.guidance import Guidance
+from evoprune.methods.anchors import choose_anchors, measure_margin
 from evoprune.methods.baselines import baseline
 from evoprune.methods.descent import descend, ladder
 from evoprune.methods.variation import Variation
@@ -35,23 +36,21 @@ from evoprune.search.archive import Archive
 from evoprune.search.moead import moead
 from evoprune.search.nsga2 import nsga2
 from evoprune.space.decode import ThresholdDecoder, corridor_between
-from evoprune.space.weights import Bits, Corridor, WeightSpace
+from evoprune.space.weights import Bits, WeightSpace
 from operators.decomposition import weightsFor
-from operators.drift import mutDrift
 from operators.genomes import individual_type
 from operators.initialise import initImportance, initUniform
-from operators.selection import selNSGA2
+from operators.selection import selCrowdedTournament, selNSGA2
 
 SEEDED_DENSITIES = (0.8, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.02)
-MARGINS = (0.1, 0.25, 0.5, 0.75, 1.0)
 STEPS = 20  # of the drift on each rung of the descent, where no budget of passes says otherwise
 SHARPNESS = 20.0  # of the first masks: close to a cut at the threshold
-RATE = 0.25  # of the drift, on ResNet-20 the best of 0.25, 0.5, 1 and 2 by search error
+RATE = 0.002  # of the drift; of 0.001, 0.002 and 0.004 the best on ResNet-20 by search error
 
 
 @dataclass
 class Solution:
-    """A pruned network of the front: its mask over all weights, and what the search saw.
+    """A pruned network: its mask over all weights, and what the search saw.
 
     Attributes:
         mask: bool, shape (size,).
@@ -81,12 +80,14 @@ class Outcome:
     anchors: dict[str, Bits]
 
 
-def search_thresholds(problem: Problem, config: Config, run: Run, evaluator: Evaluator) -> Archive:
+def search_thresholds(
+    problem: Problem, config: Config, run: Run, evaluator: Evaluator, decoder: ThresholdDecoder
+) -> Archive:
     """Phase 1: one threshold a layer, NSGA-II with DEAP's bounded SBX and polynomial mutation.
 
     The mating and mutation settings are those of Deb et al., 2002: eta 20, a gene in `layers`.
     """
-    toolbox = threshold_toolbox(problem, evaluator)
+    toolbox = threshold_toolbox(problem, evaluator, decoder)
 
     def loop(population: list[Any], number: int, state: Any) -> Iterator[Generation]:
         return nsga2(toolbox, population, rng=problem.streams.select, number=number)
@@ -101,10 +102,12 @@ def search_thresholds(problem: Problem, config: Config, run: Run, evaluator: Eva
     )[1]
 
 
-def threshold_toolbox(problem: Problem, evaluator: Evaluator) -> base.Toolbox:
+def threshold_toolbox(
+    problem: Problem, evaluator: Evaluator, decoder: ThresholdDecoder
+) -> base.Toolbox:
     """Return the toolbox of phase 1; register in it what you would have otherwise."""
     layers, rng = len(problem.space.layers), problem.streams.init
-    kind, decoder = individual_type("thresholds", 2), evaluator.decode
+    kind = individual_type("thresholds", 2)
     toolbox = base.Toolbox()
     toolbox.register("individual", initUniform, kind, [0.0] * layers, [1.0] * layers, rng=rng)
 
@@ -129,46 +132,6 @@ def threshold_toolbox(problem: Problem, evaluator: Evaluator) -> base.Toolbox:
     return toolbox
 
 
-def choose_anchors(front: Archive, *, dense_error: float, images: int, classes: int) -> Any:
-    """Return the light and the heavy anchor of a phase-1 front (ours).
-
-    Light: the sparsest solution whose error is within one standard error of the dense network's;
-    if there is none, the most accurate one. Heavy: the sparsest that still does better than
-    guessing; below it magnitude says nothing about where to go.
-    """
-    ordered = sorted(front, key=lambda individual: individual.fitness.values[1])
-    tolerated = dense_error + np.sqrt(dense_error * (1 - dense_error) / images)
-    best = min(ordered, key=lambda individual: individual.fitness.values[0])
-    light = next((i for i in ordered if i.fitness.values[0] <= tolerated), best)
-    guess = 1 - 1 / classes
-    heavy = next((i for i in ordered if i.fitness.values[0] < 0.99 * guess), ordered[0])
-    return light, heavy
-
-
-def open_corridor(
-    light: Bits, heavy: Bits, decoder: ThresholdDecoder, guidance: Guidance, run: Run
-) -> Corridor:
-    """Open the corridor between two anchors, wide enough that guidance can move in it.
-
-    A trial drift of twenty steps at the light anchor, without any walls, shows which genes guidance
-    wants to change. The margin is the smallest of `MARGINS` that leaves 99 % of them free (ours).
-    """
-
-    def measure() -> float:
-        trial = individual_type("mask", 2).from_numpy(light)
-        score, count = decoder.space.magnitudes, trial.count()
-        mutDrift(trial, saliency=guidance, score=score, count=count, steps=20, rate=RATE)
-        moved = trial.to_numpy() != light
-        for margin in MARGINS[:-1]:
-            corridor = corridor_between(light, heavy, ranks=decoder.ranks, margin=margin)
-            if not moved.any() or corridor.free[moved].mean() >= 0.99:
-                return margin
-        return MARGINS[-1]
-
-    margin = run.once("margin", measure)
-    return corridor_between(light, heavy, ranks=decoder.ranks, margin=margin)
-
-
 def first_masks(space: WeightSpace, densities: list[float], rng: np.random.Generator) -> list[Any]:
     """Draw importance-weighted masks of the free genes, one for each density of the network."""
     kind, score = individual_type("mask", 2), space.free(space.magnitudes)
@@ -191,8 +154,9 @@ def search_masks(
     """Phase 2: masks of the free genes; a descent for the first ones, then NSGA-II or MOEA/D."""
     space, streams = evaluator.space, problem.streams
     kind = individual_type("mask", 2)
-    variation = Variation(space, guidance if config.guided else None, streams, problem.passes)
-    toolbox = mask_toolbox(evaluator, guidance, variation)
+    guided = guidance if config.guided else None
+    variation = Variation(space, guided, streams, problem.passes, cost=evaluator.cost)
+    toolbox = mask_toolbox(evaluator, guidance, variation, streams.select)
     masks = first_masks(space, densities, streams.init)
     archive = Archive()
     if config.guided:
@@ -240,7 +204,9 @@ def run_descent(
     return run.phase("descent", kind, lambda: [start], loop, generations=len(counts))
 
 
-def mask_toolbox(evaluator: Evaluator, guidance: Guidance, variation: Variation) -> base.Toolbox:
+def mask_toolbox(
+    evaluator: Evaluator, guidance: Guidance, variation: Variation, rng: np.random.Generator
+) -> base.Toolbox:
     """Return the toolbox of phase 2; register in it what you would have otherwise."""
     toolbox = base.Toolbox()
     toolbox.register("evaluate", evaluator)
@@ -250,6 +216,13 @@ def mask_toolbox(evaluator: Evaluator, guidance: Guidance, variation: Variation)
     toolbox.register("mate", variation.mate)
     toolbox.register("mutate", variation.mutate)
     toolbox.register("select", selNSGA2)
+
+    def neighbours(population: list[Any], k: int) -> list[Any]:
+        """Choose parents by crowded tournament; those of like density become pairs (ours)."""
+        chosen = selCrowdedTournament(population, k, rng=rng)
+        return sorted(chosen, key=lambda individual: individual.fitness.values[1])
+
+    toolbox.register("select_parents", neighbours)
     return toolbox
 
 
@@ -265,24 +238,31 @@ def hierarchical(problem: Problem, config: Config, run: Run) -> Outcome:
     evaluator, guidance = problem.evaluator(), problem.guidance()
     thresholds = evaluator.within(problem.space, decode=decoder)
     run.restore()
-    coarse = search_thresholds(problem, config, run, thresholds)
+    coarse = search_thresholds(problem, config, run, thresholds, decoder)
     dense = evaluator.judge(np.ones(problem.space.size, bool))
     anchors = choose_anchors(
         coarse, dense_error=dense[0], images=len(evaluator.images), classes=len(problem.data.classes)
     )
     light, heavy = (decoder(anchor) for anchor in anchors)
-    corridor = open_corridor(light, heavy, decoder, guidance, run)
+    margin = run.once("margin", lambda: measure_margin(light, heavy, decoder, guidance, rate=RATE))
+    corridor = corridor_between(light, heavy, ranks=decoder.ranks, margin=margin)
     space = problem.space.within(corridor)
     densities = ladder(space.density(light), space.density(heavy), config.population)
     fine = search_masks(
         problem, config, run, evaluator.within(space), guidance.within(space), densities
     )
-    first = [Solution(decoder(i), *i.fitness.values, "thresholds") for i in coarse]
-    second = [Solution(space.mask(i), *i.fitness.values, "masks") for i in fine]
+    first = [solution(decoder(i), i, "thresholds") for i in coarse]
+    second = [solution(space.mask(i), i, "masks") for i in fine]
     whole = Solution(np.ones(problem.space.size, bool), dense[0], 1.0, "dense")
     return Outcome(
         front_of([*first, *second, whole]), front_of(first), {"light": light, "heavy": heavy}
     )
+
+
+def solution(mask: Bits, individual: Any, phase: str) -> Solution:
+    """Return an evaluated individual as a solution."""
+    error, density = individual.fitness.values
+    return Solution(mask, error, density, phase)
 
 
 def front_of(solutions: list[Solution]) -> list[Solution]:

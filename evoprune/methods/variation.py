@@ -7,9 +7,8 @@ costs image passes, so an operator is paid by its survivors per pass.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
-
-import numpy as np
 
 from evoprune.evaluation.guidance import Guidance
 from evoprune.passes import Passes
@@ -34,6 +33,7 @@ class Variation:
         guidance: saliency on the current mask; None leaves the guided operators out.
         streams: "mate" and "mutate" are drawn from.
         passes: the counter that says what an operator spent.
+        cost: image passes that judging one child takes.
         adaptive: whether choices learn; otherwise all operators are equally likely.
         rate: of the drift.
 
@@ -50,11 +50,12 @@ class Variation:
         streams: Streams,
         passes: Passes,
         *,
+        cost: int,
         adaptive: bool = True,
-        rate: float = 0.25,
+        rate: float = 0.002,
     ) -> None:
         self.space, self.guidance, self.passes = space, guidance, passes
-        self.streams, self.rate = streams, rate
+        self.streams, self.cost, self.rate = streams, cost, rate
         self.score = space.free(space.magnitudes)
         self.mutations: dict[str, Callable[[Any], Any]] = {
             "importance": self._importance, "swap": self._swap
@@ -63,10 +64,10 @@ class Variation:
         if guidance is not None:
             self.mutations |= {"drift": self._drift, "descend": self._descend}
             self.crossovers |= {"scores": self._scores}
-        credit = {"floor": 0.05, "decay": 0.8, "enabled": adaptive}
+        credit = partial(OperatorCredit, floor=0.05, decay=0.95, enabled=adaptive)
         self.learners: Mapping[str, OperatorCredit] = {
-            "mutate": OperatorCredit(list(self.mutations), **credit),
-            "mate": OperatorCredit(list(self.crossovers), **credit),
+            "mutate": credit(list(self.mutations)),
+            "mate": credit(list(self.crossovers)),
         }
 
     def mate(self, a: Any, b: Any) -> tuple[Any, Any]:
@@ -88,7 +89,7 @@ class Variation:
         """Pay the operators of a generation's offspring for those that survived."""
         survivors = {id(individual) for individual in generation.population}
         for child in generation.offspring:
-            survived, cost = int(id(child) in survivors), getattr(child, "passes", 0)
+            survived, cost = int(id(child) in survivors), self.cost + getattr(child, "passes", 0)
             if hasattr(child, "operator"):
                 self.learners["mutate"].credit(
                     child.operator, survived=survived, passes=cost

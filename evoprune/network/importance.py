@@ -51,13 +51,13 @@ def lamp(layers: Sequence[Layer]) -> Scores:
 
 
 def uniform(layers: Sequence[Layer]) -> Scores:
-    """Score each weight by its rank of magnitude within its layer, 0 to 1: layer-uniform pruning."""
+    """Score each weight by its rank of magnitude within its layer, 0 to 1: layer-uniform."""
     scores = []
     for layer in layers:
         magnitudes = layer.module.weight.detach().abs().reshape(-1)
-        rank = torch.empty(len(magnitudes), dtype=torch.double)
+        rank = torch.empty_like(magnitudes, dtype=torch.double)
         rank[torch.argsort(magnitudes, stable=True)] = torch.arange(
-            1, len(magnitudes) + 1, dtype=torch.double
+            1, len(magnitudes) + 1, dtype=torch.double, device=rank.device
         )
         scores.append(rank / len(magnitudes))
     return _flat(scores)
@@ -78,7 +78,7 @@ def snip(model: nn.Module, layers: Sequence[Layer], batches: Batches, passes: Pa
     Source: Lee et al., 2019, "SNIP", eq. 6. differs: asked of trained weights, not of random ones.
     """
     scores = taylor(model, layers, batches[:1], passes)
-    return scores / scores.sum()
+    return np.asarray(scores / scores.sum(), np.float32)
 
 
 def fisher(model: nn.Module, layers: Sequence[Layer], batches: Batches, passes: Passes) -> Scores:
@@ -90,7 +90,8 @@ def fisher(model: nn.Module, layers: Sequence[Layer], batches: Batches, passes: 
     Source: LeCun et al., 1990 (saliency); Theis et al., 2018 (Fisher in place of the Hessian).
     """
     squares = _gradients(model, layers, batches, passes, square=True)
-    return squares * _flat([layer.module.weight.detach() for layer in layers]) ** 2 / 2
+    weights = _flat([layer.module.weight.detach() for layer in layers])
+    return np.asarray(squares * weights**2 / 2, np.float32)
 
 
 Batches = Sequence[tuple[torch.Tensor, torch.Tensor]]
@@ -98,7 +99,10 @@ SCORES = ("magnitude", "lamp", "uniform", "taylor", "snip", "fisher")
 
 
 def importance(
-    name: str, model: nn.Module, layers: Sequence[Layer], batches: Batches = (),
+    name: str,
+    model: nn.Module,
+    layers: Sequence[Layer],
+    batches: Batches = (),
     passes: Passes | None = None,
 ) -> Scores:
     """Compute the importance of that name.
@@ -123,7 +127,8 @@ def importance(
 
 
 def _flat(parts: Sequence[torch.Tensor]) -> Scores:
-    return torch.cat([part.reshape(-1) for part in parts]).float().cpu().numpy()
+    flat = torch.cat([part.reshape(-1) for part in parts]).float().cpu().numpy()
+    return np.asarray(flat, np.float32)
 
 
 def _gradients(
@@ -140,10 +145,10 @@ def _gradients(
                 weight.requires_grad_(True)
             for images, labels in batches:
                 loss = functional.cross_entropy(model(images), labels)
-                flat = _flat(torch.autograd.grad(loss, weights))
+                flat = _flat(torch.autograd.grad(loss, weights, materialize_grads=True))
                 total += flat**2 if square else flat
                 passes["guidance"] += 3 * len(images)
         finally:
             for weight, flag in zip(weights, required, strict=True):
                 weight.requires_grad_(flag)
-    return total / max(1, len(batches))
+    return np.asarray(total / max(1, len(batches)), np.float32)

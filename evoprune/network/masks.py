@@ -15,7 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 
 @contextmanager
-def masked(weights: Sequence[nn.Parameter], masks: Sequence[torch.Tensor]) -> Iterator[None]:
+def masked(weights: Sequence[torch.Tensor], masks: Sequence[torch.Tensor]) -> Iterator[None]:
     """Zero the weights whose mask is 0 for the time of the block.
 
     Args:
@@ -95,12 +95,14 @@ def recalibrate(model: nn.Module, batches: Sequence[torch.Tensor], *, strength: 
         strength: 0 (nothing changes) to 1.
     """
     layers = batchnorms(model)
-    old = [(layer.running_mean.clone(), layer.running_var.clone()) for layer in layers]
+    kept = [[layer.running_mean, layer.running_var] for layer in layers]
+    old = [[statistic.clone() for statistic in pair if statistic is not None] for pair in kept]
     for layer in layers:
         layer.reset_running_stats()
     with torch.no_grad(), batch_statistics(model, momentum=None):
         for batch in batches:
             model(batch)
-    for layer, (mean, variance) in zip(layers, old, strict=True):
-        layer.running_mean.lerp_(mean, 1 - strength)
-        layer.running_var.lerp_(variance, 1 - strength)
+    for pair, before in zip(kept, old, strict=True):
+        for new, value in zip(pair, before, strict=True):
+            if new is not None:
+                new.lerp_(value, 1 - strength)

@@ -254,7 +254,7 @@ def _state_dict(path: Path, trust_pickle: bool) -> dict[str, Any]:
             f"weights {path}: the file holds more than tensors, or is no checkpoint; reading it "
             "may run code. If it is your own, say --trust-pickle (trust_pickle=True)"
         ) from cause
-    except (RuntimeError, EOFError, OSError) as cause:
+    except (RuntimeError, EOFError, OSError, AttributeError, ImportError) as cause:
         raise InputError(f"weights {path}: expected a file made by torch.save") from cause
     if isinstance(content, nn.Module):
         return dict(content.state_dict())

@@ -66,9 +66,11 @@ def read_torchvision(name: str, root: Path, *, download: bool) -> Official:
     tree = root / name
     try:
         train, test = (make(root, train=part, download=download) for part in (True, False))
-    except RuntimeError as cause:  # torchvision's word for absent or damaged files
+    except (RuntimeError, OSError) as cause:  # torchvision's words for absent or damaged files
         if name == "cifar10" and (tree / "train").is_dir():
             return read_tree(tree, keep=root / "cifar10-images.npz")
+        if download:
+            raise InputError(f"data {name}: could not be fetched into {root}: {cause}") from cause
         raise InputError(
             f"data {name}: found no complete files in {root}; let torchvision fetch them with "
             "download=True, or name the folder that holds them"

@@ -130,7 +130,7 @@ def prepare(config: Config, streams: Streams, *, trained: Path | None = None) ->
         models.load_weights(model, trained)
     else:
         train_here(model, data, streams.torch)
-    model.to(_device(config.device), memory_format=torch.channels_last).eval()
+    model.to(_device(config.device)).to(memory_format=torch.channels_last).eval()
     problem = Problem(
         WeightSpace(model), data, None, Passes(), streams, config.precision, config.device
     )

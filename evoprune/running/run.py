@@ -7,7 +7,7 @@ and exhausts it; called again on the same folder, it goes on where it stopped.
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -18,7 +18,14 @@ from tqdm import tqdm
 from evoprune.passes import KINDS, Passes
 from evoprune.records import Generation
 from evoprune.running.checkpoint import (
-    SCHEMA, Arrays, nest, pack_individuals, pack_json, unnest, unpack_individuals, unpack_json,
+    SCHEMA,
+    Arrays,
+    nest,
+    pack_individuals,
+    pack_json,
+    unnest,
+    unpack_individuals,
+    unpack_json,
 )
 from evoprune.running.rundir import RunDir
 from evoprune.search.archive import Archive
@@ -54,7 +61,7 @@ class Run:
     ) -> None:
         self.streams, self.passes, self.directory, self.bar = streams, passes, directory, bar
         self.logbook = tools.Logbook()
-        self.seconds: Counter[str] = Counter()
+        self.seconds: dict[str, float] = defaultdict(float)
         self.notes: dict[str, Any] = {}
         self.caches: dict[str, dict[bytes, tuple[float, ...]]] = {}
         self._finished: dict[str, Arrays] = {}
@@ -97,7 +104,9 @@ class Run:
         archive = Archive()
         if name in self._finished:
             return self._restore(name, self._finished[name], kind, archive, learners)[:2]
-        began, population, number, state = time.perf_counter(), [], 0, {}
+        began = time.perf_counter()
+        population: list[Any] = []
+        number, state = 0, Arrays()
         if name in self._halfway:
             saved = self._halfway[name]
             population, archive, number, state = self._restore(name, saved, kind, archive, learners)

@@ -1,8 +1,8 @@
 """The folder of a run. Every file is written beside its place and renamed: none is ever half there.
 
-    config.json    settings, resolved, with versions     log.csv      a row a generation
-    front.csv      a row a solution                      masks.npz    the front's masks, packed
-    baselines.csv  the controls                          summary.json figures/ checkpoint/
+config.json    settings, resolved, with versions     log.csv      a row a generation
+front.csv      a row a solution                      masks.npz    the front's masks, packed
+baselines.csv  the controls                          summary.json figures/ checkpoint/
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ def moead(
         scale = Scale(unknown_yet, unknown_yet, SCALARISE[scalarise])
         scale.learn(population)
         population = [population[i] for i in match(population, rows, scale, rng)]
-        yield Generation(0, population, [], scale.state())
+        yield Generation(0, list(population), [], scale.state())
     else:
         if not state or "ideal" not in state:
             raise InputError("state: going on needs the state of the generation; it was not given")
@@ -150,10 +150,10 @@ class Scale:
 
     def scores(self, individuals: Sequence[Any], weights: Floats) -> Floats:
         """Return the scalarised objectives, individual by weight, shape (n,)."""
-        span = self.nadir - self.ideal
-        span = np.where(np.isfinite(span) & (span > 0), span, 1.0)
         values = np.array([individual.fitness.values for individual in individuals])
         ideal = np.where(np.isfinite(self.ideal), self.ideal, 0.0)
+        span = np.where(np.isfinite(self.nadir), self.nadir - ideal, 1.0)
+        span[span <= 0] = 1.0
         return self.scalarise(np.minimum((values - ideal) / span, FAR), weights)
 
     def better(self, child: Any, others: Sequence[Any], weights: Floats) -> NDArray[np.bool_]:
@@ -174,7 +174,7 @@ def match(
     outside = np.array([_violation(individual) for individual in population])
     left, owner = np.arange(len(population)), [0] * len(population)
     for i in rng.permutation(len(population)).tolist():
-        scores = scale.scores([population[j] for j in left], weights[i])
+        scores = scale.scores([population[j] for j in left.tolist()], weights[i])
         place = np.lexsort((scores, outside[left]))[0]
         owner[i], left = int(left[place]), np.delete(left, place)
     return owner

@@ -6,6 +6,7 @@ free; `mask` puts the fixed ones back and `genome` takes them out again.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -93,8 +94,9 @@ class WeightSpace:
 
     def within(self, corridor: Corridor) -> WeightSpace:
         """Return the space of the same network that leaves only the corridor's genes free."""
-        names = [layer.name for layer in self.layers]
-        return WeightSpace(self.model, include=names, corridor=corridor)
+        narrowed = copy.copy(self)
+        narrowed.corridor, narrowed._free = corridor, np.flatnonzero(corridor.free)
+        return narrowed
 
     @property
     def genes(self) -> int:

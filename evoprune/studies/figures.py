@@ -16,20 +16,19 @@ GREYS = {"global-magnitude": ("#444444", "o"), "lamp": ("#808080", "s"),
 
 
 def front_figure(
-    front: Rows, coarse: Rows, baselines: Rows, anchors: Rows, dense_error: float, split: str
+    front: Rows, coarse: Rows, baselines: Rows, anchors: Rows, dense_error: float
 ) -> Figure:
     """Draw both fronts with anchors, corridor and baselines: error against density.
 
     Args:
-        front: rows with density and {split}_error, the final front.
+        front: rows with density and test_error, the final front.
         coarse: the same for the front of phase 1.
         baselines: the same with a column "name".
-        anchors: two rows, light and heavy, with density and {split}_error.
+        anchors: two rows, light and heavy, with density and test_error.
         dense_error: of the network as it was, 0 to 1.
-        split: "search" or "test", the images that the errors are measured on.
     """
     figure, axes = _axes(8.0, 5.2)
-    column = f"{split}_error"
+    column = "test_error"
     low, high = sorted(row["density"] for row in anchors)
     axes.axvspan(low, high, color=BLUE, alpha=0.06, lw=0, label="between the anchors")
     for name, (colour, marker) in GREYS.items():
@@ -50,7 +49,7 @@ def front_figure(
     axes.set_xlim(max(0.008, 0.8 * min(row["density"] for row in front)), 1.05)
     axes.set_ylim(0, None)
     axes.set_xlabel("density (share of weights kept, log scale)")
-    axes.set_ylabel(f"error on the {split} images (share wrong)")
+    axes.set_ylabel("error on the test images (share wrong)")
     axes.set_title("Error against size: the front beside one-shot pruning", loc="left")
     axes.legend(frameon=False, fontsize=9)
     return figure

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import moocore
 import numpy as np
 from tqdm import tqdm
 
@@ -20,8 +21,8 @@ from evoprune.running.rundir import RunDir
 from evoprune.search.indicators import hypervolume
 from evoprune.studies.figures import front_figure, hypervolume_figure, layers_figure
 
-DENSITIES = (0.01, 0.02, 0.03, 0.04, 0.05, 0.07, 0.085, 0.1, 0.125, 0.15, 0.2, 0.25, 0.3, 0.35,
-             0.4, 0.48, 0.55, 0.6, 0.7, 0.8, 0.9)  # fmt: skip
+DENSITIES = (0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.48, 0.6, 0.8)
+RANDOM_DENSITIES = (0.3, 0.8)  # random masks are dead long before
 SAME_TREATMENT = ("model", "weights", "data", "search_images", "recalibrate", "seed")
 PICKS = (0.6, 0.48, 0.4, 0.3, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03)
 
@@ -95,10 +96,11 @@ def baseline_rows(
         return other.read_table("baselines.csv")
     rng = problem.streams.init
     wanted = [(name, density) for name in BASELINES for density in DENSITIES]
-    wanted = [(n, d) for n, d in wanted if n != "random" or d in (0.1, 0.3, 0.6, 0.9)]
+    wanted = [(n, d) for n, d in wanted if n != "random" or d in RANDOM_DENSITIES]
     rows = []
     for name, density in tqdm(wanted, desc="baselines", disable=not bar):
-        rows.append(measured(name, baseline(name, problem.space, density, rng=rng), judges, problem))
+        mask = baseline(name, problem.space, density, rng=rng)
+        rows.append(measured(name, mask, {"test": judges["test"]}, problem))
     return rows
 
 
@@ -106,12 +108,13 @@ def volume(rows: Sequence[Mapping[str, Any]], split: str, dense: Mapping[str, An
     """Return the hypervolume of rows and the dense network on a split.
 
     Minimised (error, density), reference (1, 1), not normalised. The front is the one found on the
-    search split: rows that another one beats there do not count on the test split either.
+    search split: rows that another one beats there do not count on the test split either. For
+    baselines, which were never searched, it is the front on the split itself.
     """
     rows = [*rows, dense]
-    found = np.array([[row["search_error"], row["density"]] for row in rows])
-    beaten = (found[:, None] >= found).all(2) & (found[:, None] > found).any(2)
-    kept = [row for row, loses in zip(rows, beaten.any(1), strict=True) if not loses]
+    seen = "search_error" if all("search_error" in row for row in rows) else f"{split}_error"
+    found = np.array([[row[seen], row["density"]] for row in rows])
+    kept = [row for row, best in zip(rows, moocore.is_nondominated(found), strict=True) if best]
     points = np.array([[row[f"{split}_error"], row["density"]] for row in kept])
     return float(hypervolume(points, np.ones(2)))
 
@@ -151,8 +154,7 @@ def summarise(
         "baselines": {
             name: {
                 "hypervolume": {
-                    s: volume([r for r in controls if r["name"] == name], s, dense)
-                    for s in ("search", "test")
+                    "test": volume([r for r in controls if r["name"] == name], "test", dense)
                 },
                 "points": [{k: v for k, v in r.items() if k != "name"}
                            for r in controls if r["name"] == name],
@@ -209,12 +211,7 @@ def draw(
     chosen = [outcome.front[i] for i in np.linspace(0, len(outcome.front) - 1, 5).astype(int)[:-1]]
     reference = chosen[len(chosen) // 2].density
     names = [layer.name for layer in space.layers]
-    figures = {
-        f"front-{split}": front_figure(
-            front, coarse, controls, anchors, dense[f"{split}_error"], split
-        )
-        for split in ("search", "test")
-    }
+    figures = {"front": front_figure(front, coarse, controls, anchors, dense["test_error"])}
     figures["hypervolume"] = hypervolume_figure(list(run.logbook))
     figures["layers"] = layers_figure(
         names, [space.kept_by_layer(s.mask) for s in chosen], [s.density for s in chosen],

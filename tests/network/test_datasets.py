@@ -63,7 +63,7 @@ def test_every_split_of_the_digits_holds_all_classes_alike() -> None:
     digits = load("digits")
     for part in (digits.search, digits.test):
         counts = part.labels.bincount(minlength=10)
-        assert 28 <= int(counts.min()) and int(counts.max()) <= 32
+        assert int(counts.min()) >= 28 and int(counts.max()) <= 32
 
 
 def test_loading_twice_gives_the_same_splits() -> None:
@@ -154,7 +154,7 @@ def test_an_unknown_data_set_brings_the_nearest() -> None:
 
 def test_a_missing_root_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("EVOPRUNE_DATA", raising=False)
-    with pytest.raises(InputError, match="root: mnist needs .*--data-root.* EVOPRUNE_DATA"):
+    with pytest.raises(InputError, match=r"root: mnist needs .*--data-root.* EVOPRUNE_DATA"):
         load("mnist")
 
 
@@ -226,7 +226,7 @@ def test_grey_images_have_one_channel(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_the_two_halves_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="expected the folders train and test .*found no folder"):
+    with pytest.raises(InputError, match=r"found no folder .*train"):
         load(f"folder:{tmp_path}")
 
 

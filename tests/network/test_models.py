@@ -84,7 +84,7 @@ def test_torchvision_takes_colour_only() -> None:
 
 
 def test_an_image_that_is_too_small_is_refused() -> None:
-    with pytest.raises(InputError, match="lenet: expected .* image_size from 12 on; .*=8"):
+    with pytest.raises(InputError, match=r"lenet: expected .* image_size from 12 on; .*=8"):
         build("lenet", image_size=8)
 
 
@@ -138,21 +138,21 @@ def test_a_checkpoint_of_other_classes_names_the_shapes_and_changes_nothing(
 def test_a_file_that_holds_code_is_refused_unless_trusted(tmp_path: Path) -> None:
     source, model = a_model("lenet", seed=1), a_model("lenet")
     torch.save(source, tmp_path / "whole.pt")
-    with pytest.raises(InputError, match="holds more than tensors.* --trust-pickle"):
+    with pytest.raises(InputError, match=r"holds more than tensors.* --trust-pickle"):
         load_weights(model, tmp_path / "whole.pt")
     load_weights(model, tmp_path / "whole.pt", trust_pickle=True)
     assert torch.equal(model.conv1.weight, source.conv1.weight)
 
 
 def test_an_absent_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="weights: expected a file, found none at .*nowhere"):
+    with pytest.raises(InputError, match=r"weights: expected a file, found none at .*nowhere"):
         load_weights(a_model("lenet"), tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize("content", [b"", b"no checkpoint", b"PK\x03\x04 cut off"])
 def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "w.th").write_bytes(content)
-    with pytest.raises(InputError, match="weights .*w.th"):
+    with pytest.raises(InputError, match=r"weights .*w\.th"):
         load_weights(a_model("lenet"), tmp_path / "w.th")
 
 

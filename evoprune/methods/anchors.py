@@ -1,0 +1,66 @@
+"""Between the phases: two anchors from the front of phase 1, and the corridor between them.
+
+The paper names a heavy and a light anchor and leaves their choice and the corridor's width open;
+both rules here are ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from evoprune.evaluation.guidance import Guidance
+from evoprune.space.decode import ThresholdDecoder, corridor_between
+from evoprune.space.weights import Bits
+from operators.drift import mutDrift
+from operators.genomes import individual_type
+
+MARGINS = (0.1, 0.25, 0.5, 0.75, 1.0)
+TRIAL_STEPS = 20
+REACH = 0.99  # share of the genes that a trial drift moves which must be free
+
+
+def choose_anchors(
+    front: Iterable[Any], *, dense_error: float, images: int, classes: int
+) -> tuple[Any, Any]:
+    """Return the light and the heavy anchor of a phase-1 front (ours).
+
+    Light: the sparsest solution whose error is within one standard error of the dense network's;
+    if there is none, the most accurate one. Heavy: the sparsest that still does better than
+    guessing; below it magnitude says nothing about where to go.
+    """
+    ordered = sorted(front, key=lambda individual: float(individual.fitness.values[1]))
+    tolerated = dense_error + np.sqrt(dense_error * (1 - dense_error) / images)
+    best = min(ordered, key=lambda individual: individual.fitness.values[0])
+    light = next((i for i in ordered if i.fitness.values[0] <= tolerated), best)
+    guess = 1 - 1 / classes
+    heavy = next((i for i in ordered if i.fitness.values[0] < 0.99 * guess), ordered[0])
+    return light, heavy
+
+
+def measure_margin(
+    light: Bits, heavy: Bits, decoder: ThresholdDecoder, guidance: Guidance, *, rate: float
+) -> float:
+    """Return how far the walls must stand back so that guidance can move (ours).
+
+    A trial drift at the light anchor, without any walls, shows which genes guidance wants to
+    change. The margin is the smallest of `MARGINS` that leaves the share `REACH` of them free.
+
+    Args:
+        light: mask of the light anchor, bool, shape (size,).
+        heavy: mask of the heavy one.
+        decoder: knows the ranking of the magnitudes.
+        guidance: saliency over the whole space.
+        rate: of the drift.
+    """
+    trial = individual_type("mask", 2).from_numpy(light)
+    score, count = decoder.space.magnitudes, trial.count()
+    mutDrift(trial, saliency=guidance, score=score, count=count, steps=TRIAL_STEPS, rate=rate)
+    moved = trial.to_numpy() != light
+    for margin in MARGINS[:-1]:
+        corridor = corridor_between(light, heavy, ranks=decoder.ranks, margin=margin)
+        if not moved.any() or corridor.free[moved].mean() >= REACH:
+            return margin
+    return MARGINS[-1]

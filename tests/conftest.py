@@ -1,0 +1,87 @@
+"""A tiny network with images, and a way to see that a lent network came back as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from evoprune.space.weights import WeightSpace
+
+Unchanged = Callable[[nn.Module], AbstractContextManager[None]]
+
+
+@pytest.fixture
+def model() -> nn.Module:
+    """Two convolutions with BatchNorm and a linear layer: 27 + 108 + 80 weights, 5 classes."""
+    network = nn.Sequential(
+        nn.Conv2d(1, 3, 3, padding=1, bias=False),
+        nn.BatchNorm2d(3),
+        nn.ReLU(),
+        nn.Conv2d(3, 4, 3, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.AvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(16, 5),
+    )
+    rng = torch.Generator().manual_seed(0)
+    for parameter in network.parameters():
+        nn.init.normal_(parameter, std=0.5, generator=rng)
+    for layer in (network[1], network[4]):
+        layer.running_mean.normal_(0, 0.2, generator=rng)
+        layer.running_var.uniform_(0.5, 2, generator=rng)
+    return network.eval()
+
+
+@pytest.fixture
+def images() -> torch.Tensor:
+    return torch.randn(20, 1, 8, 8, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture
+def labels() -> torch.Tensor:
+    return torch.randint(0, 5, (20,), generator=torch.Generator().manual_seed(2))
+
+
+@pytest.fixture
+def space(model: nn.Module) -> WeightSpace:
+    return WeightSpace(model)
+
+
+def _state(model: nn.Module) -> dict[str, Any]:
+    """Take down all that a borrower might have left changed."""
+    return {
+        "values": {name: value.clone() for name, value in model.state_dict().items()},
+        "required": [parameter.requires_grad for parameter in model.parameters()],
+        "gradients": [parameter.grad for parameter in model.parameters()],
+        "modes": [module.training for module in model.modules()],
+        "momenta": [getattr(module, "momentum", None) for module in model.modules()],
+        "hooks": [
+            (*module._forward_hooks, *module._forward_pre_hooks, *module._backward_hooks)
+            for module in model.modules()
+        ],
+    }
+
+
+@pytest.fixture
+def unchanged() -> Unchanged:
+    """Return a context manager that fails if the network leaves the block other than it came."""
+
+    @contextmanager
+    def watch(model: nn.Module) -> Iterator[None]:
+        before = _state(model)
+        try:
+            yield
+        finally:
+            after = _state(model)
+            values = before.pop("values")
+            for name, value in after.pop("values").items():
+                assert torch.equal(value, values[name]), f"{name} was changed"
+            assert after == before
+
+    return watch
