@@ -20,7 +20,10 @@ setup(
     license="MIT",
     python_requires=">=3.11",
     packages=find_packages(include=["operators", "operators.*", "evoprune", "evoprune.*"]),
-    package_data={"evoprune": ["py.typed", "network/digits.npz", "network/digits.txt"]},
+    package_data={
+        "operators": ["py.typed"],
+        "evoprune": ["py.typed", "network/digits.npz", "network/digits.txt"],
+    },
     install_requires=[requirement for requirement in REQUIREMENTS if requirement],
     extras_require={
         "test": ["mypy>=1.11", "pymoo>=0.6.1", "pytest>=8.0", "ruff>=0.9"],

@@ -18,6 +18,7 @@ import torch
 from evoprune.errors import InputError, unknown
 from evoprune.evaluation.evaluator import CandidateError
 from evoprune.methods.hierarchical import hierarchical
+from evoprune.running.checkpoint import pack_individuals
 from evoprune.running.config import Config
 from evoprune.running.problem import prepare
 from evoprune.running.run import Run
@@ -44,9 +45,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as wrong:
         print(f"evoprune: {wrong}", file=sys.stderr)
         return 2
-    except CandidateError as failed:
-        print(f"evoprune: {failed}", file=sys.stderr)
-        return 1
 
 
 def parser() -> Parser:
@@ -138,7 +136,12 @@ def _drive(config: Config, folder: RunDir, threads: int | None, *, resume: bool)
             torch.save(problem.space.model.state_dict(), buffer)
             folder.write("weights.pt", buffer.getvalue())
     run = Run(streams=streams, passes=problem.passes, directory=folder, resume=resume)
-    outcome = hierarchical(problem, config, run)
+    try:
+        outcome = hierarchical(problem, config, run)
+    except CandidateError as failed:
+        kept = folder.write_arrays("failed.npz", pack_individuals([failed.individual]))
+        print(f"evoprune: {failed}; the individual is kept in {kept}", file=sys.stderr)
+        return 1
     print(report(outcome, problem, config, run, folder))
     print(f"pictures: {Path(folder.path) / 'figures'}")
     return 0

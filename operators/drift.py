@@ -61,9 +61,10 @@ def mutDrift(
         s <- s + rate * threshold * v / mean|v|
 
     The mask is the top of s, the threshold its lowest kept score: so `rate` is in units that suit
-    every network and every loss, the mean move of a gene a step as a share of the threshold. The number of ones glides geometrically from the present to the
-    wanted count over the first half of the steps; the other half settles there. A step costs one
-    call of `saliency` and one pass over the genes; it draws no random number itself.
+    every network and every loss, the mean move of a gene a step as a share of the threshold. The
+    number of ones glides geometrically from the present to the wanted count over the first half of
+    the steps; the other half settles there. A step costs one call of `saliency` and one pass over
+    the genes; it draws no random number itself.
 
     The individual carries its score along as `individual.score` (float32, shape (genes,)): a
     second drift goes on where the first one stopped. Without one it starts from `score`. Starting
@@ -164,7 +165,8 @@ def cxScores(
         for s, c in ((score_a, counts[0]), (score_b, counts[1]))
     )
     shift = np.where(chosen, blend * ((score_b - threshold_b) - (score_a - threshold_a)), 0.0)
-    for individual, score, count in ((a, score_a + shift, counts[0]), (b, score_b - shift, counts[1])):
+    moved = (score_a + shift, score_b - shift)
+    for individual, score, count in zip((a, b), moved, counts, strict=True):
         individual.score = score.astype(np.float32)
         keepTop(individual, individual.score, count)
     return a, b

@@ -20,6 +20,8 @@ from numpy.typing import ArrayLike, NDArray
 
 Bits = NDArray[np.bool_]
 G = TypeVar("G", bound="_Genome")
+B = TypeVar("B", bound="BitString")
+R = TypeVar("R", bound="RealVector")
 
 
 class _Genome:
@@ -27,29 +29,17 @@ class _Genome:
 
     __slots__ = ("__dict__", "__weakref__")
 
-    def _content(self) -> tuple[Any, ...]:
-        raise NotImplementedError
-
-    def _fill(self, *content: Any) -> None:
-        raise NotImplementedError
-
-    def to_numpy(self) -> NDArray[Any]:
-        raise NotImplementedError
-
-    def __iter__(self) -> Iterator[Any]:
-        raise NotImplementedError
-
-    def digest(self) -> bytes:
+    def digest(self: Any) -> bytes:
         """Return 16 bytes that name the content (blake2b)."""
         name = blake2b(digest_size=16)
         for part in self._content():
-            name.update((np.asarray(part) + 0).tobytes())  # + 0 turns -0.0 into 0.0
+            name.update((np.asarray(part) + 0).tobytes())  # + 0 makes -0.0 the 0.0 that it equals
         return name.digest()
 
     def __hash__(self) -> int:
         return hash(self.digest())
 
-    def __eq__(self, other: object) -> bool:
+    def __eq__(self: Any, other: object) -> bool:
         if isinstance(other, _Genome):
             ours, theirs = self._content(), other._content()
             return len(ours) == len(theirs) and all(map(np.array_equal, ours, theirs))
@@ -57,23 +47,23 @@ class _Genome:
             return np.array_equal(self.to_numpy(), other)
         return list(self) == other if isinstance(other, list) else NotImplemented
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+    def __array__(self: Any, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         genes = self.to_numpy()
         return genes if dtype is None else genes.astype(dtype, copy=False)
 
     def __copy__(self: G) -> G:
         return copy.deepcopy(self)
 
-    def __deepcopy__(self: G, memo: dict[int, Any]) -> G:
+    def __deepcopy__(self: Any, memo: dict[int, Any]) -> Any:
         made = memo[id(self)] = _rebuild(type(self), *copy.deepcopy(self._content()))
         vars(made).update(copy.deepcopy(vars(self), memo))
         return made
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self: Any) -> tuple[Any, ...]:
         return _rebuild, (type(self), *self._content()), vars(self)
 
 
-def _rebuild(cls: type[G], *content: Any) -> G:
+def _rebuild(cls: Any, *content: Any) -> Any:
     """Make a genome from its content alone: attributes, the fitness too, come after it."""
     made = cls.__new__(cls)
     made._fill(*content)
@@ -105,33 +95,23 @@ class BitString(_Genome):
     _length: int
 
     def __init__(self, bits: Iterable[int] = ()) -> None:
-        """Take the genes from any iterable of 0 and 1.
-
-        Args:
-            bits: the genes, each 0 or 1 (or a bool).
-
-        Raises:
-            ValueError: if a value is neither 0 nor 1.
-        """
+        """Take the genes from any iterable of 0 and 1; other values are a ValueError."""
         values = _as_bits(bits)
         self._fill(np.packbits(values), values.size)
 
     @classmethod
-    def zeros(cls, n: int) -> BitString:
+    def zeros(cls: type[B], n: int) -> B:
         """Make n genes that are all 0."""
         return cls.from_packed(np.zeros(-(-n // 8), dtype=np.uint8), n)
 
     @classmethod
-    def from_numpy(cls, bits: ArrayLike) -> BitString:
+    def from_numpy(cls: type[B], bits: ArrayLike) -> B:
         """Make a genome from a one-dimensional array of bools or of 0 and 1, copied."""
         return cls(cast("Iterable[int]", bits))
 
     @classmethod
-    def from_packed(cls, packed: NDArray[np.uint8], length: int) -> BitString:
-        """Make a genome of `length` genes from its bytes, copied; unused bits are cleared.
-
-        Raises:
-            ValueError: if there are not ceil(length / 8) bytes.
+    def from_packed(cls: type[B], packed: NDArray[np.uint8], length: int) -> B:
+        """Make a genome from ceil(length / 8) bytes, copied; the unused bits are cleared.
 
         >>> BitString.from_packed(np.array([0b10110000], dtype=np.uint8), 4)
         BitString('1011')
@@ -155,7 +135,6 @@ class BitString(_Genome):
         """Return how many genes are 1."""
         return int(np.bitwise_count(self.packed).sum(dtype=np.int64))
 
-
     def _content(self) -> tuple[Any, ...]:
         return self.packed, self._length
 
@@ -175,69 +154,64 @@ class BitString(_Genome):
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
-            window, inside, _ = self._window(index)
-            return BitString(cast("Iterable[int]", window[inside][:: _direction(index)]))
+            return BitString(self._read(range(self._length)[index]))
         if isinstance(index, (int, np.integer)):
             place = range(self._length)[index]
             return int(self.packed[place >> 3]) >> (7 - (place & 7)) & 1
-        places = self._places(index)
-        return np.bitwise_and(self.packed[places >> 3], 128 >> (places & 7)) != 0
+        return self._read(self._places(index))
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if isinstance(index, slice):
-            self._set_slice(index, _as_bits(value))
+            genes, bits = range(self._length)[index], _as_bits(value)
+            if bits.shape != (len(genes),):
+                raise ValueError(
+                    f"slice: expected {len(genes)} genes, got {bits.size}; "
+                    "a BitString keeps its length"
+                )
+            self._write(genes, bits)
         elif isinstance(index, (int, np.integer)):
-            self._set_gene(range(self._length)[index], bool(_as_bits(value)))
+            place, bit = range(self._length)[index], bool(_as_bits(value))
+            byte, flag = int(self.packed[place >> 3]), 128 >> (place & 7)
+            self.packed[place >> 3] = byte | flag if bit else byte & ~flag
         else:
-            self._set_places(self._places(index), _as_bits(value))
+            self._write(self._places(index), _as_bits(value))
 
-    def _set_gene(self, place: int, bit: bool) -> None:
-        flag = 128 >> (place & 7)
-        byte = int(self.packed[place >> 3])
-        self.packed[place >> 3] = byte | flag if bit else byte & ~flag
+    def _read(self, places: range | NDArray[np.int64]) -> Any:
+        """Return the bits at these places, of a run by unpacking its bytes."""
+        if isinstance(places, range) and places.step == 1:
+            skipped = places.start & 7
+            run = np.unpackbits(self.packed[places.start >> 3 : (places.stop + 7) >> 3])
+            return run[skipped : skipped + len(places)].view(np.bool_)
+        at = np.asarray(places, dtype=np.int64)
+        return np.bitwise_and(self.packed[at >> 3], 128 >> (at & 7)) != 0
 
-    def _set_slice(self, index: slice, bits: Bits) -> None:
-        window, inside, first = self._window(index)
-        if bits.shape != window[inside].shape:
-            raise ValueError(
-                f"slice: expected {window[inside].size} genes, got {bits.size}; "
-                "a BitString keeps its length"
-            )
-        window[inside] = bits[:: _direction(index)]
-        self.packed[first : first + window.size // 8] = np.packbits(window)
-
-    def _set_places(self, places: NDArray[np.int64], bits: Bits) -> None:
-        bits = np.broadcast_to(bits, places.shape)
-        for bit in range(8):  # one bit of the byte at a time, so that no byte is written twice
-            here = np.flatnonzero((places & 7) == bit)
-            at, flag = places[here] >> 3, np.uint8(128 >> bit)
-            self.packed[at] = np.where(bits[here], self.packed[at] | flag, self.packed[at] & ~flag)
-
-    def _window(self, index: slice) -> tuple[Bits, slice, int]:
-        """Unpack the bytes that a slice touches: (genes, the slice in them rising, first byte)."""
-        genes = range(len(self))[index]
-        genes = genes[:: _direction(index)]
-        if not genes:
-            return np.zeros(0, dtype=np.bool_), slice(0), 0
-        first, last = genes[0] >> 3, (genes[-1] >> 3) + 1
-        window = np.unpackbits(self.packed[first:last]).view(np.bool_)
-        return window, slice(genes.start - 8 * first, genes.stop - 8 * first, genes.step), first
+    def _write(self, places: range | NDArray[np.int64], bits: Bits) -> None:
+        """Set the bits at these places, the counterpart of `_read`."""
+        if isinstance(places, range) and places.step == 1:
+            touched, skipped = slice(places.start >> 3, (places.stop + 7) >> 3), places.start & 7
+            run = np.unpackbits(self.packed[touched])
+            run[skipped : skipped + len(places)] = bits
+            self.packed[touched] = np.packbits(run)
+            return
+        at = np.asarray(places, dtype=np.int64)
+        bits = np.broadcast_to(bits, at.shape)
+        for bit in range(8):  # one bit of the bytes at a time: several genes may share a byte
+            here = np.flatnonzero((at & 7) == bit)
+            byte, flag = at[here] >> 3, np.uint8(128 >> bit)
+            old = self.packed[byte]
+            self.packed[byte] = np.where(bits[here], old | flag, old & ~flag)
 
     def _places(self, index: Any) -> NDArray[np.int64]:
         """Bring an array of integers, or of n bools, to places 0 ... n - 1."""
-        places, n = np.asarray(index), len(self)
+        places, n = np.asarray(index), self._length
         if places.dtype == np.bool_ and places.shape == (n,):
             return np.flatnonzero(places)
-        if places.size and places.dtype.kind not in "iu":
+        if places.ndim != 1 or (places.size and places.dtype.kind not in "iu"):
             raise IndexError(f"index: expected integers, a slice or {n} bools, got {index!r}")
         if places.size and (places.min() < -n or places.max() >= n):
-            raise IndexError(f"index: expected -{n} to {n - 1}, got {index!r}")
+            raise IndexError(f"index: expected integers from -{n} to {n - 1}, got {index!r}")
         places = places.astype(np.int64)
-        return np.asarray(np.where(places < 0, places + n, places))
-
-
-def _direction(index: slice) -> int:
-    return -1 if index.step is not None and index.step < 0 else 1
+        return np.where(places < 0, places + n, places)
 
 
 def _as_bits(values: Any) -> Bits:
@@ -277,17 +251,13 @@ class RealVector(_Genome):
         self.array = np.fromiter(values, dtype=np.float64)
 
     @classmethod
-    def from_numpy(cls, values: ArrayLike) -> RealVector:
+    def from_numpy(cls: type[R], values: ArrayLike) -> R:
         """Make a genome from a one-dimensional array, copied."""
         return cls(cast("Iterable[float]", np.asarray(values, dtype=np.float64)))
 
     def to_numpy(self) -> NDArray[np.float64]:
         """Return the genes as a new float64 array of shape [n], owned by the caller."""
         return self.array.copy()
-
-    def digest(self) -> bytes:
-        """Return 16 bytes that name the content; 0.0 and -0.0 are the same content."""
-        return blake2b(self.array + 0.0, digest_size=16).digest()
 
     def _content(self) -> tuple[Any, ...]:
         return (self.array,)

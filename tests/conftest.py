@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -13,6 +15,7 @@ from torch import nn
 from evoprune.space.weights import WeightSpace
 
 Unchanged = Callable[[nn.Module], AbstractContextManager[None]]
+Cut = Callable[[nn.Module, np.ndarray], nn.Module]
 
 
 @pytest.fixture
@@ -51,6 +54,22 @@ def labels() -> torch.Tensor:
 @pytest.fixture
 def space(model: nn.Module) -> WeightSpace:
     return WeightSpace(model)
+
+
+@pytest.fixture
+def cut() -> Cut:
+    """Return the plain way to prune: copy the network, multiply its weights layer by layer."""
+
+    def multiply(model: nn.Module, mask: np.ndarray) -> nn.Module:
+        network, first = copy.deepcopy(model), 0
+        for place in (0, 3, 8):
+            weight = network[place].weight
+            part = torch.from_numpy(mask[first : first + weight.numel()]).view(weight.shape)
+            weight.data = weight.data * part
+            first += weight.numel()
+        return network
+
+    return multiply
 
 
 def _state(model: nn.Module) -> dict[str, Any]:

@@ -124,7 +124,9 @@ class Evaluator:
         extra = 0 if self.recalibration is None else self.recalibration.images
         return len(self.images) + extra
 
-    def within(self, space: WeightSpace, *, decode: Callable[[Any], Bits] | None = None) -> Evaluator:
+    def within(
+        self, space: WeightSpace, *, decode: Callable[[Any], Bits] | None = None
+    ) -> Evaluator:
         """Return an evaluator of the same images and network for another kind of genome."""
         other = copy.copy(self)
         other.space, other.decode, other.cache = space, decode or space.mask, {}

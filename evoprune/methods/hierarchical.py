@@ -15,7 +15,7 @@ No weight is ever changed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,13 +36,15 @@ from evoprune.search.archive import Archive
 from evoprune.search.moead import moead
 from evoprune.search.nsga2 import nsga2
 from evoprune.space.decode import ThresholdDecoder, corridor_between
-from evoprune.space.weights import Bits, WeightSpace
+from evoprune.space.weights import Bits, Corridor, WeightSpace
 from operators.decomposition import weightsFor
 from operators.genomes import individual_type
 from operators.initialise import initImportance, initUniform
 from operators.selection import selCrowdedTournament, selNSGA2
 
+Operator = Callable[..., Any]
 SEEDED_DENSITIES = (0.8, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.02)
+UNGUIDED_MARGIN = 0.25  # of the corridor, where no guidance says how far it moves
 STEPS = 20  # of the drift on each rung of the descent, where no budget of passes says otherwise
 SHARPNESS = 20.0  # of the first masks: close to a cut at the threshold
 RATE = 0.002  # of the drift; of 0.001, 0.002 and 0.004 the best on ResNet-20 by search error
@@ -73,11 +75,13 @@ class Outcome:
         front: of both phases and the dense network, sparsest first.
         coarse: the front of phase 1 alone.
         anchors: the masks of the light and the heavy anchor.
+        corridor: the genes that phase 2 could change.
     """
 
     front: list[Solution]
     coarse: list[Solution]
     anchors: dict[str, Bits]
+    corridor: Corridor
 
 
 def search_thresholds(
@@ -149,7 +153,7 @@ def free_share(space: WeightSpace, density: float) -> float:
 
 def search_masks(
     problem: Problem, config: Config, run: Run, evaluator: Evaluator, guidance: Guidance,
-    densities: list[float],
+    densities: list[float], own: Mapping[str, Operator | None],
 ) -> Archive:
     """Phase 2: masks of the free genes; a descent for the first ones, then NSGA-II or MOEA/D."""
     space, streams = evaluator.space, problem.streams
@@ -157,6 +161,9 @@ def search_masks(
     guided = guidance if config.guided else None
     variation = Variation(space, guided, streams, problem.passes, cost=evaluator.cost)
     toolbox = mask_toolbox(evaluator, guidance, variation, streams.select)
+    for slot, operator in own.items():
+        if operator is not None:
+            toolbox.register(slot, operator)
     masks = first_masks(space, densities, streams.init)
     archive = Archive()
     if config.guided:
@@ -226,13 +233,22 @@ def mask_toolbox(
     return toolbox
 
 
-def hierarchical(problem: Problem, config: Config, run: Run) -> Outcome:
+def hierarchical(
+    problem: Problem,
+    config: Config,
+    run: Run,
+    *,
+    mate: Operator | None = None,
+    mutate: Operator | None = None,
+) -> Outcome:
     """Run both phases and return the front of all that they found.
 
     Args:
         problem: network, images and splits.
         config: the settings.
         run: the driver, which keeps budget, log and checkpoints.
+        mate: a crossover of two masks of its own place in phase 2, as DEAP's are called.
+        mutate: a mutation of a mask, likewise.
     """
     decoder = ThresholdDecoder(problem.space)
     evaluator, guidance = problem.evaluator(), problem.guidance()
@@ -244,18 +260,26 @@ def hierarchical(problem: Problem, config: Config, run: Run) -> Outcome:
         coarse, dense_error=dense[0], images=len(evaluator.images), classes=len(problem.data.classes)
     )
     light, heavy = (decoder(anchor) for anchor in anchors)
-    margin = run.once("margin", lambda: measure_margin(light, heavy, decoder, guidance, rate=RATE))
+    margin = UNGUIDED_MARGIN
+    if config.guided:
+        margin = run.once(
+            "margin", lambda: measure_margin(light, heavy, decoder, guidance, rate=RATE)
+        )
     corridor = corridor_between(light, heavy, ranks=decoder.ranks, margin=margin)
     space = problem.space.within(corridor)
     densities = ladder(space.density(light), space.density(heavy), config.population)
     fine = search_masks(
-        problem, config, run, evaluator.within(space), guidance.within(space), densities
+        problem, config, run, evaluator.within(space), guidance.within(space), densities,
+        {"mate": mate, "mutate": mutate},
     )
     first = [solution(decoder(i), i, "thresholds") for i in coarse]
     second = [solution(space.mask(i), i, "masks") for i in fine]
     whole = Solution(np.ones(problem.space.size, bool), dense[0], 1.0, "dense")
     return Outcome(
-        front_of([*first, *second, whole]), front_of(first), {"light": light, "heavy": heavy}
+        front_of([*first, *second, whole]),
+        front_of(first),
+        {"light": light, "heavy": heavy},
+        corridor,
     )
 
 

@@ -21,7 +21,7 @@ from evoprune.seeding import Streams
 from evoprune.space.weights import WeightSpace
 
 POOL = 20_000  # augmented training images that guidance draws from
-EPOCHS = 30  # of a network that comes without a checkpoint
+EPOCHS = 12  # of a network that comes without a checkpoint
 CALIBRATION = (4, 256)  # batches, and images each, of a recalibration
 
 

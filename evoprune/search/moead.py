@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import moocore
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -27,7 +26,7 @@ SCALARISE: dict[str, Scalarise] = {
     "pbi": pbi,
     "weighted-sum": weightedSum,
 }
-FAR = 1e9  # what an infinite objective counts as, in ranges of the front
+FAR = 1e9  # what an infinite objective counts as, in ranges of the population
 
 
 def moead(
@@ -77,7 +76,7 @@ def moead(
             unknown or out of range.
 
     Source: Zhang & Li 2007; Li & Zhang 2009. differs: variation is the toolbox's, one child of each
-    pair; objectives are normalised (0 the best so far, 1 the worst of the present front, measured
+    pair; objectives are normalised (0 the best so far, 1 the worst of the population, measured
     anew each generation); of two, the one with the smaller `fitness.violation` is better; the first
     population is handed out by a greedy match, not by chance (all ours).
     """
@@ -122,7 +121,7 @@ class Scale:
 
     Args:
         ideal: shape (objectives,), the best value of each seen so far; infinite at first.
-        nadir: shape (objectives,), the worst of each within the front; infinite at first.
+        nadir: shape (objectives,), the worst of each in the population; infinite at first.
         scalarise: from normalised points and weights, row by row, to one number a row.
     """
 
@@ -139,14 +138,16 @@ class Scale:
             self.ideal = np.fmin(self.ideal, individual.fitness.values)
 
     def learn(self, population: Sequence[Any]) -> None:
-        """Measure the nadir anew: the worst of each objective within the present front."""
+        """Measure the nadir anew: the worst of each objective in the population.
+
+        Not within its front alone: that may shrink to a corner, the scale with it, and then
+        whatever is not in the corner looks bad.
+        """
         feasible = [x for x in population if _violation(x) <= 0] or list(population)
         values = np.array([individual.fitness.values for individual in feasible])
-        front = values[moocore.is_nondominated(values)]
         self.ideal = np.fmin(self.ideal, values.min(axis=0))
-        for points in (values, front):  # the front's, but all values where the front is flat
-            worst = np.where(np.isfinite(points), points, -np.inf).max(axis=0)
-            self.nadir = np.where(worst > self.ideal, worst, self.nadir)
+        worst = np.where(np.isfinite(values), values, -np.inf).max(axis=0)
+        self.nadir = np.where(worst > self.ideal, worst, self.nadir)
 
     def scores(self, individuals: Sequence[Any], weights: Floats) -> Floats:
         """Return the scalarised objectives, individual by weight, shape (n,)."""

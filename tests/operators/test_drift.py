@@ -223,7 +223,9 @@ def test_aligning_leaves_the_individual_and_its_score_alone() -> None:
     assert (mask.score == score).all()
 
 
-def cross(a: Any, b: Any, *, rate: float = 1.0, blend: float = 0.5, seed: int = 0) -> tuple[Any, Any]:
+def cross(
+    a: Any, b: Any, *, rate: float = 1.0, blend: float = 0.5, seed: int = 0
+) -> tuple[Any, Any]:
     rng = np.random.default_rng(seed)
     return cxScores(a, b, layers=LAYERS, rate=rate, blend=blend, rng=rng)
 

@@ -39,8 +39,8 @@ def tied() -> WeightSpace:
 def test_equal_genes_are_global_magnitude_pruning(
     decoder: ThresholdDecoder, space: WeightSpace, density: float
 ) -> None:
-    mask = decoder(RealVector([1 - density] * 3))
-    assert (mask == baseline("global-magnitude", space, density)).all()
+    plain = baseline("global-magnitude", space, density)
+    assert (decoder(RealVector([1 - space.density(plain)] * 3)) == plain).all()
 
 
 def test_equal_genes_keep_the_largest_magnitudes(decoder: ThresholdDecoder) -> None:
@@ -139,8 +139,8 @@ def test_the_anchors_are_not_written_to() -> None:
 
 @pytest.mark.parametrize("heavy", [LIGHT, np.ones(8, bool)])
 def test_a_light_anchor_that_is_not_lighter_is_refused(heavy: np.ndarray) -> None:
-    kept = int(heavy.sum())
-    with pytest.raises(InputError, match=f"must keep more than the heavy one; got 6 and {kept} of 8"):
+    came = f"must keep more than the heavy one; got 6 and {heavy.sum()} of 8"
+    with pytest.raises(InputError, match=came):
         corridor_between(LIGHT, heavy, ranks=RANKS, margin=0.1)
 
 

@@ -1,0 +1,124 @@
+"""The two-phase method on the embedded digits, in a small budget."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from evoprune.methods.hierarchical import Outcome, Solution, front_of, hierarchical
+from evoprune.running.config import Config
+from evoprune.running.problem import Problem, prepare
+from evoprune.running.run import Run
+from evoprune.seeding import Streams
+
+SMALL = {"population": 6, "generations": (2, 2), "search_images": 100}
+
+
+def search(**settings: object) -> tuple[Outcome, Run, Problem]:
+    config = Config(**{**SMALL, **settings})  # type: ignore[arg-type]
+    streams = Streams(config.seed)
+    problem = prepare(config, streams)
+    run = Run(streams=streams, passes=problem.passes, bar=False)
+    return hierarchical(problem, config, run), run, problem
+
+
+@pytest.fixture(scope="module")
+def searched() -> tuple[Outcome, Run, Problem]:
+    return search(seed=3)
+
+
+def test_no_solution_of_the_front_beats_another(searched: tuple[Outcome, Run, Problem]) -> None:
+    front = searched[0].front
+    assert all(a.density < b.density for a, b in zip(front, front[1:], strict=False))
+    assert all(a.error > b.error for a, b in zip(front, front[1:], strict=False))
+
+
+def test_a_solutions_mask_has_the_density_it_is_listed_with(
+    searched: tuple[Outcome, Run, Problem],
+) -> None:
+    for solution in searched[0].front:
+        assert solution.mask.mean() == pytest.approx(solution.density)
+
+
+def test_a_solutions_error_is_measured_again_to_the_same_value(
+    searched: tuple[Outcome, Run, Problem],
+) -> None:
+    outcome, _, problem = searched
+    solution = outcome.front[len(outcome.front) // 2]
+    assert problem.evaluator().judge(solution.mask)[0] == solution.error
+
+
+def test_the_same_seed_gives_the_same_rows(searched: tuple[Outcome, Run, Problem]) -> None:
+    assert list(search(seed=3)[1].logbook) == list(searched[1].logbook)
+
+
+def test_another_seed_gives_other_rows(searched: tuple[Outcome, Run, Problem]) -> None:
+    assert list(search(seed=4)[1].logbook) != list(searched[1].logbook)
+
+
+def test_masks_of_phase_two_stay_in_the_corridor(searched: tuple[Outcome, Run, Problem]) -> None:
+    outcome = searched[0]
+    fine = [solution.mask for solution in outcome.front if solution.phase == "masks"]
+    assert fine
+    core = outcome.corridor.core
+    assert all(mask[core].all() and not mask[~outcome.corridor.support].any() for mask in fine)
+
+
+def test_the_light_anchor_keeps_more_than_the_heavy_one(
+    searched: tuple[Outcome, Run, Problem],
+) -> None:
+    anchors = searched[0].anchors
+    assert anchors["light"].sum() > anchors["heavy"].sum()
+
+
+def test_no_weight_is_changed(searched: tuple[Outcome, Run, Problem]) -> None:
+    space = searched[2].space
+    now = np.concatenate([p.detach().numpy().reshape(-1) for p in space.parameters])
+    assert np.array_equal(now, space.weights.numpy())
+
+
+def test_without_guidance_no_pass_is_spent_on_a_drift() -> None:
+    _, run, problem = search(guided=False)
+    assert "descent" not in run.logbook.select("phase")
+    assert problem.passes["guidance"] <= len(problem.data.train)
+
+
+def test_the_budget_ends_the_run_with_the_generation_that_reaches_it() -> None:
+    _, run, problem = search(generations=(1, 50), passes=60_000)
+    rows = [row for row in run.logbook if row["phase"] == "masks"]
+    assert rows[-2]["passes"] < 60_000 <= problem.passes.spent()
+
+
+def test_a_mutation_of_ones_own_is_the_one_that_is_used() -> None:
+    seen = []
+
+    def mutNothing(individual: object) -> tuple[object]:
+        seen.append(individual)
+        return (individual,)
+
+    streams = Streams(0)
+    config = Config(**SMALL, guided=False)  # type: ignore[arg-type]
+    problem = prepare(config, streams)
+    run = Run(streams=streams, passes=problem.passes, bar=False)
+    hierarchical(problem, config, run, mutate=mutNothing)
+    assert len(seen) == config.population * config.generations[1]
+
+
+def test_moead_searches_masks_too() -> None:
+    outcome = search(algorithm="moead")[0]
+    assert any(solution.phase == "masks" for solution in outcome.front)
+
+
+def test_with_recalibration_its_passes_are_counted() -> None:
+    _, _, problem = search(recalibrate=1.0, generations=(1, 1))
+    judged = problem.passes["evaluations"] - problem.passes["cached"]
+    assert problem.passes["recalibration"] >= 1024 * judged
+
+
+def test_the_front_of_nothing_is_empty() -> None:
+    assert front_of([]) == []
+
+
+def test_of_equal_solutions_one_stays() -> None:
+    twins = [Solution(np.ones(2, bool), 0.1, 1.0, "masks") for _ in range(2)]
+    assert len(front_of(twins)) == 1

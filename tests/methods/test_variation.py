@@ -1,0 +1,73 @@
+"""Operators chosen by credit, on a network of two layers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from operators.genomes import individual_type
+from torch import nn
+
+from evoprune.evaluation.guidance import Guidance
+from evoprune.methods.variation import Variation
+from evoprune.passes import Passes
+from evoprune.records import Generation
+from evoprune.seeding import Streams
+from evoprune.space.weights import WeightSpace
+
+
+@pytest.fixture
+def variation() -> Variation:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3)).eval()
+    space, passes, streams = WeightSpace(model), Passes(), Streams(0)
+    images, labels = torch.randn(20, 1, 8, 8), torch.zeros(20, dtype=torch.long)
+    guidance = Guidance(space, images, labels, rng=streams.data, batch=4, passes=passes)
+    return Variation(space, guidance, streams, passes, cost=10)
+
+
+def mask(variation: Variation, density: float = 0.5) -> object:
+    drawn = np.random.default_rng(1).random(variation.space.genes) < density
+    return individual_type("mask", 2).from_numpy(drawn)
+
+
+@pytest.mark.parametrize("name", ["importance", "swap", "drift", "descend"])
+def test_every_mutation_changes_a_mask(variation: Variation, name: str) -> None:
+    individual = mask(variation)
+    before = individual.to_numpy()  # type: ignore[attr-defined]
+    for _ in range(5):
+        variation.mutations[name](individual)
+    assert (individual.to_numpy() != before).any()  # type: ignore[attr-defined]
+
+
+def test_a_mutation_notes_its_name_and_what_it_spent(variation: Variation) -> None:
+    (individual,) = variation.mutate(mask(variation))
+    assert individual.operator in variation.mutations
+    spent = {"drift": 96, "descend": 96}.get(individual.operator, 0)
+    assert individual.passes == spent
+
+
+def test_survivors_of_an_operator_raise_its_chance(variation: Variation) -> None:
+    children = [variation.mutate(mask(variation))[0] for _ in range(60)]
+    winners = [child for child in children if child.operator == "swap"]
+    variation.observe(Generation(1, winners, children, {}))
+    learner = variation.learners["mutate"]
+    chances = dict(zip(learner.names, learner.chances(), strict=True))
+    assert max(chances, key=lambda name: chances[name]) == "swap"
+
+
+def test_without_guidance_the_guided_operators_are_left_out(variation: Variation) -> None:
+    plain = Variation(variation.space, None, Streams(0), Passes(), cost=1)
+    assert list(plain.mutations) == ["importance", "swap"]
+    assert list(plain.crossovers) == ["layers"]
+
+
+@pytest.mark.parametrize("name", ["layers", "scores"])
+def test_a_crossover_of_equal_parents_changes_nothing(variation: Variation, name: str) -> None:
+    a, b = mask(variation), mask(variation)
+    variation.mutations["drift"](a)
+    b.packed[:], b.score = a.packed, a.score.copy()  # type: ignore[attr-defined]
+    before = a.to_numpy()  # type: ignore[attr-defined]
+    variation.crossovers[name](a, b)
+    assert np.array_equal(a.to_numpy(), before)  # type: ignore[attr-defined]
+    assert a == b

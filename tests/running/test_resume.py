@@ -1,0 +1,105 @@
+"""A run that was stopped and goes on ends with the rows of a run that was never stopped."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from evoprune import cli
+from evoprune.running.run import Run
+
+COMMAND = "run hierarchical --population 6 --generations 2 --search-images 60 --threads 1 --seed 5"
+
+
+class Stopped(Exception):
+    """Stands for a kill."""
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "log.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    assert cli.main([*COMMAND.split(), "--out", str(folder)]) == 0
+    return folder
+
+
+@pytest.mark.parametrize("saves", [1, 2, 3, 5, 8, 10])
+def test_a_run_stopped_after_any_checkpoint_ends_with_the_same_rows(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saves: int
+) -> None:
+    folder, save, count = tmp_path / "run", Run._save, [0]
+
+    def save_and_stop(self: Run, *arguments: object) -> None:
+        save(self, *arguments)  # type: ignore[arg-type]
+        count[0] += 1
+        if count[0] == saves:
+            raise Stopped
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Run, "_save", save_and_stop)
+        with pytest.raises(Stopped):
+            cli.main([*COMMAND.split(), "--out", str(folder)])
+    assert cli.main(["resume", str(folder), "--threads", "1"]) == 0
+    assert rows(folder) == rows(whole)
+    assert (folder / "front.csv").read_text() == (whole / "front.csv").read_text()
+
+
+def test_a_run_that_has_ended_is_not_resumed(
+    whole: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["resume", str(whole)]) == 2
+    assert "has ended" in capsys.readouterr().err
+
+
+def test_a_folder_that_holds_a_run_is_refused_and_left_as_it_was(
+    whole: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in whole.rglob("*")}
+    assert cli.main([*COMMAND.split(), "--out", str(whole)]) == 2
+    assert "holds a run already" in capsys.readouterr().err
+    assert {path: path.stat().st_mtime_ns for path in whole.rglob("*")} == before
+
+
+def test_show_prints_the_table_that_ended_the_run(
+    whole: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["show", str(whole)]) == 0
+    assert "dense network, 19,088 weights" in capsys.readouterr().out
+
+
+def test_the_summary_holds_what_readers_of_it_expect(whole: Path) -> None:
+    summary = json.loads((whole / "summary.json").read_text())
+    assert summary["method"] == "hierarchical"
+    assert set(summary["dense"]) >= {"test_error", "weights"}
+    assert set(summary["passes"]) == {"fitness", "guidance", "recalibration"}
+    assert [phase["name"] for phase in summary["phases"]] == ["thresholds", "masks"]
+    assert set(summary["phases"][0]["hypervolume"]) == {"search", "test"}
+    assert "test" in summary["baselines"]["global-magnitude"]["hypervolume"]
+    assert set(summary["front"][0]) >= {"id", "density", "search_error", "test_error"}
+
+
+def test_the_passes_of_the_phases_add_up(whole: Path) -> None:
+    summary = json.loads((whole / "summary.json").read_text())
+    spent = sum(phase["passes"] for phase in summary["phases"])
+    assert spent == sum(summary["passes"].values())
+
+
+def test_the_pictures_are_there(whole: Path) -> None:
+    drawn = {path.name for path in (whole / "figures").iterdir()}
+    assert drawn == {"front.png", "hypervolume.png", "layers.png"}
+
+
+def test_the_masks_of_the_front_are_kept_in_one_file(whole: Path) -> None:
+    import numpy as np
+
+    with np.load(whole / "masks.npz", allow_pickle=False) as file:
+        masks = np.unpackbits(file["packed"], axis=1, count=int(file["weights"]))
+    front = json.loads((whole / "summary.json").read_text())["front"]
+    assert masks.mean(axis=1) == pytest.approx([row["density"] for row in front])
