@@ -86,6 +86,8 @@ def _add_settings(run: argparse.ArgumentParser) -> None:
     add("--no-guidance", dest="guided", action="store_false", help="leave the drift out")
     add("--descent", type=float, default=default.descent,
         help="share of phase 2's passes for drifting the first masks (default: %(default)s)")
+    add("--measure", default=default.measure,
+        help="what phase 2 minimises beside the density: error or soft_error")
     add("--precision", default=default.precision, help="of the search: fp32 or bf16")
     add("--threads", type=int, help="threads of torch (default: torch's own)")
     add("--seed", type=int, default=default.seed, help="(default: %(default)s)")

@@ -6,7 +6,6 @@ At the end of the file the types that individuals have, `individual_type("mask",
 made once at import and also found in `deap.creator`.
 """
 
-
 from __future__ import annotations
 
 import copy
@@ -19,7 +18,6 @@ from deap import base, creator
 from numpy.typing import ArrayLike, NDArray
 
 Bits = NDArray[np.bool_]
-G = TypeVar("G", bound="_Genome")
 B = TypeVar("B", bound="BitString")
 R = TypeVar("R", bound="RealVector")
 
@@ -39,8 +37,8 @@ class _Genome:
     def __hash__(self) -> int:
         return hash(self.digest())
 
-    def __eq__(self: Any, other: object) -> bool:
-        if isinstance(other, _Genome):
+    def __eq__(self: Any, other: Any) -> bool:
+        if isinstance(other, (BitString, RealVector)):
             ours, theirs = self._content(), other._content()
             return len(ours) == len(theirs) and all(map(np.array_equal, ours, theirs))
         if isinstance(other, np.ndarray):
@@ -51,7 +49,7 @@ class _Genome:
         genes = self.to_numpy()
         return genes if dtype is None else genes.astype(dtype, copy=False)
 
-    def __copy__(self: G) -> G:
+    def __copy__(self: Any) -> Any:
         return copy.deepcopy(self)
 
     def __deepcopy__(self: Any, memo: dict[int, Any]) -> Any:
@@ -170,9 +168,11 @@ class BitString(_Genome):
                 )
             self._write(genes, bits)
         elif isinstance(index, (int, np.integer)):
-            place, bit = range(self._length)[index], bool(_as_bits(value))
+            if value not in (0, 1):
+                raise ValueError(f"bit: expected 0 or 1, got {value!r}; write int(x != 0)")
+            place = range(self._length)[index]
             byte, flag = int(self.packed[place >> 3]), 128 >> (place & 7)
-            self.packed[place >> 3] = byte | flag if bit else byte & ~flag
+            self.packed[place >> 3] = byte | flag if value else byte & ~flag
         else:
             self._write(self._places(index), _as_bits(value))
 
@@ -218,8 +218,6 @@ def _as_bits(values: Any) -> Bits:
     """Return 0s and 1s, however they come, as a bool array."""
     if isinstance(values, BitString):
         return values.to_numpy()
-    if isinstance(values, int) and values in (0, 1):
-        return np.bool_(values)  # type: ignore[return-value]  # the quick way for one gene
     array = np.asarray(list(values) if isinstance(values, Iterator) else values)
     if array.dtype != np.bool_ and not np.logical_or(array == 0, array == 1).all():
         raise ValueError(f"bits: expected only 0 and 1, got {array.ravel()[:8]}; write x != 0")

@@ -115,6 +115,6 @@ def _ranks(score: NDArray[Any]) -> NDArray[np.float64]:
 
 def _largest(values: NDArray[np.float64], count: int) -> NDArray[np.int64]:
     """Return the places of the `count` largest values, in no order."""
-    return np.argpartition(values, values.size - count)[values.size - count :] if count else (
-        np.zeros(0, dtype=np.int64)
-    )
+    if count == 0:
+        return np.zeros(0, dtype=np.int64)
+    return np.argpartition(values, -count)[-count:]

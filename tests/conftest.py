@@ -38,6 +38,7 @@ def model() -> nn.Module:
     for layer in (network[1], network[4]):
         layer.running_mean.normal_(0, 0.2, generator=rng)
         layer.running_var.uniform_(0.5, 2, generator=rng)
+        layer.num_batches_tracked.fill_(7)
     return network.eval()
 
 

@@ -125,10 +125,16 @@ class Evaluator:
         return len(self.images) + extra
 
     def within(
-        self, space: WeightSpace, *, decode: Callable[[Any], Bits] | None = None
+        self,
+        space: WeightSpace,
+        *,
+        decode: Callable[[Any], Bits] | None = None,
+        objectives: Iterable[str | Objective] | None = None,
     ) -> Evaluator:
-        """Return an evaluator of the same images and network for another kind of genome."""
+        """Return an evaluator of the same images and network for other genomes or objectives."""
         other = copy.copy(self)
+        if objectives is not None:
+            other.objectives = resolve(objectives)
         other.space, other.decode, other.cache = space, decode or space.mask, {}
         return other
 

@@ -16,7 +16,7 @@ No weight is ever changed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -269,11 +269,14 @@ def hierarchical(
     space = problem.space.within(corridor)
     densities = ladder(space.density(light), space.density(heavy), config.population)
     fine = search_masks(
-        problem, config, run, evaluator.within(space), guidance.within(space), densities,
-        {"mate": mate, "mutate": mutate},
+        problem, config, run,
+        evaluator.within(space, objectives=(config.measure, "density")),
+        guidance.within(space), densities, {"mate": mate, "mutate": mutate},
     )
     first = [solution(decoder(i), i, "thresholds") for i in coarse]
     second = [solution(space.mask(i), i, "masks") for i in fine]
+    if config.measure != "error":
+        second = [replace(s, error=evaluator.judge(s.mask)[0]) for s in second]
     whole = Solution(np.ones(problem.space.size, bool), dense[0], 1.0, "dense")
     return Outcome(
         front_of([*first, *second, whole]),

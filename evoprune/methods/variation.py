@@ -20,7 +20,7 @@ from operators.crossover import cxLayers
 from operators.drift import cxScores, mutDrift
 from operators.mutation import mutImportance, mutSwap
 
-DRIFT_STEPS = 8  # calls of the saliency in one mutation by drift
+DRIFT_STEPS = 16  # calls of the saliency in one mutation by drift
 DESCENT = (0.8, 0.97)  # a descending drift ends at this share of the ones it started with
 FLIPS = 0.002  # share of the genes that a mutation by importance, or a swap, touches
 

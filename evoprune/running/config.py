@@ -11,6 +11,7 @@ from typing import Any
 from evoprune.errors import InputError, unknown
 
 ALGORITHMS = ("nsga2", "moead")
+MEASURES = ("error", "soft_error")
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Config:
         recalibrate: strength of BatchNorm recalibration, 0 (off) to 1.
         guided: whether drift serves as an operator, and makes the first masks.
         descent: share of phase 2's passes that the descent of the first masks may take.
+        measure: what phase 2 minimises beside the density, "error" or "soft_error"; the front is
+            told in errors either way.
         precision: "fp32" or "bf16" for the search; test figures are always fp32.
         seed: of all random streams.
         device: "cpu", "cuda" or another of torch's.
@@ -51,6 +54,7 @@ class Config:
     recalibrate: float = 0.0
     guided: bool = True
     descent: float = 0.6
+    measure: str = "error"
     precision: str = "fp32"
     seed: int = 0
     device: str = "cpu"
@@ -83,6 +87,8 @@ class Config:
                 raise InputError(f"{name.replace('_', '-')}: expected at least 1, got {value}")
         if self.seed < 0:
             raise InputError(f"seed: expected 0 or more, got {self.seed}")
+        if self.measure not in MEASURES:
+            raise unknown("measure", self.measure, MEASURES)
         if self.precision not in ("fp32", "bf16"):
             raise unknown("precision", self.precision, ("fp32", "bf16"))
 

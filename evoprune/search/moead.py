@@ -39,6 +39,7 @@ def moead(
     mating_probability: float = 0.9,
     replacements: int = 2,
     batch: int = 1,
+    normalise: bool = True,
     rng: np.random.Generator,
     number: int = 0,
     state: Mapping[str, np.ndarray] | None = None,
@@ -64,6 +65,8 @@ def moead(
         batch: children made and evaluated together by one call of `toolbox.map`, 1 to n. 1 is the
             paper; more lets an evaluator work in parallel, and children of a batch do not yet see
             each other.
+        normalise: False leaves the objectives in their own units and only shifts the ideal to 0:
+            better where these are alike, as on the zdt problems, much worse where they are not.
         rng: draws the order of the subproblems, the parents, and who is replaced.
         number: of the generation that the population is.
         state: of that generation; given, even generation 0 is taken for one yielded before.
@@ -88,7 +91,7 @@ def moead(
         # Step 1: evaluate x_1 ... x_N, set z, give each subproblem its individual.
         evaluate(toolbox, population)
         unknown_yet = np.full(rows.shape[1], np.inf)
-        scale = Scale(unknown_yet, unknown_yet, SCALARISE[scalarise])
+        scale = Scale(unknown_yet, unknown_yet, SCALARISE[scalarise], normalise=normalise)
         scale.learn(population)
         population = [population[i] for i in match(population, rows, scale, rng)]
         yield Generation(0, list(population), [], scale.state())
@@ -96,7 +99,7 @@ def moead(
         if not state or "ideal" not in state:
             raise InputError("state: going on needs the state of the generation; it was not given")
         ideal, nadir = (np.array(state[name], float) for name in ("ideal", "nadir"))
-        scale = Scale(ideal, nadir, SCALARISE[scalarise])
+        scale = Scale(ideal, nadir, SCALARISE[scalarise], normalise=normalise)
     while True:
         number += 1
         offspring: list[Any] = []
@@ -123,10 +126,14 @@ class Scale:
         ideal: shape (objectives,), the best value of each seen so far; infinite at first.
         nadir: shape (objectives,), the worst of each in the population; infinite at first.
         scalarise: from normalised points and weights, row by row, to one number a row.
+        normalise: False takes a span of 1 for every objective.
     """
 
-    def __init__(self, ideal: Floats, nadir: Floats, scalarise: Scalarise) -> None:
+    def __init__(
+        self, ideal: Floats, nadir: Floats, scalarise: Scalarise, *, normalise: bool = True
+    ) -> None:
         self.ideal, self.nadir, self.scalarise = ideal, nadir, scalarise
+        self.normalise = normalise
 
     def state(self) -> dict[str, np.ndarray]:
         """Return both points as arrays."""
@@ -153,7 +160,7 @@ class Scale:
         """Return the scalarised objectives, individual by weight, shape (n,)."""
         values = np.array([individual.fitness.values for individual in individuals])
         ideal = np.where(np.isfinite(self.ideal), self.ideal, 0.0)
-        span = np.where(np.isfinite(self.nadir), self.nadir - ideal, 1.0)
+        span = np.where(np.isfinite(self.nadir) & self.normalise, self.nadir - ideal, 1.0)
         span[span <= 0] = 1.0
         return self.scalarise(np.minimum((values - ideal) / span, FAR), weights)
 

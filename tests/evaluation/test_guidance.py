@@ -136,6 +136,17 @@ def test_every_question_draws_its_own_batch(
     assert (asked.saliency(random_mask()) != asked.saliency(random_mask())).any()
 
 
+@pytest.mark.parametrize("statistics", ["fixed", "batch"])
+def test_the_answer_does_not_depend_on_the_mode_the_network_came_in(
+    model: nn.Module, space: WeightSpace, images: torch.Tensor, labels: torch.Tensor,
+    statistics: str,
+) -> None:
+    evaluated = ask(space, images, labels, statistics=statistics).saliency(random_mask())
+    model.train()
+    trained = ask(space, images, labels, statistics=statistics).saliency(random_mask())
+    assert (trained == evaluated).all()
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("statistics", ["fixed", "batch"])
 @pytest.mark.parametrize("training", [False, True])

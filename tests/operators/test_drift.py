@@ -281,6 +281,15 @@ def test_the_mean_of_two_scores_is_measured_from_the_thresholds() -> None:
     assert b == top(expected, 20)
 
 
+def test_parents_of_other_densities_meet_at_their_thresholds_also_in_some_layers() -> None:
+    a, b = drifted(1, 45), drifted(2, 10)
+    above_a, above_b = a.score - np.sort(a.score)[-45], b.score - np.sort(b.score)[-10]
+    chosen = np.repeat(np.random.default_rng(3).random(3) < 0.5, np.diff(LAYERS))
+    cross(a, b, rate=0.5, blend=1.0, seed=3)
+    assert a == top(np.where(chosen, above_b, above_a), 45)
+    assert b == top(np.where(chosen, above_a, above_b), 10)
+
+
 def test_layers_that_are_not_chosen_keep_their_scores() -> None:
     a, b = drifted(1), drifted(2)
     cross(a, b, rate=0.5, seed=3)

@@ -1,4 +1,8 @@
-"""On problems with known fronts our loops are not worse than pymoo's, at equal evaluations."""
+"""On problems with known fronts our loops are not worse than pymoo's, at equal evaluations.
+
+pymoo's MOEA/D does not normalise objectives. Loop against loop, ours does not either; on a problem
+whose objectives have unlike units, ours does.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +33,7 @@ from pymoo.operators.mutation.pm import PM
 from pymoo.optimize import minimize
 from scipy.stats import mannwhitneyu
 
-SEEDS, GENES, POPULATION, GENERATIONS = 20, 5, 24, 40
+SEEDS, GENES, POPULATION, GENERATIONS = 20, 5, 20, 30
 ETA_MATE, ETA_MUTATE = 15, 20
 NEIGHBOURS = 6
 CASES: dict[str, tuple[Callable[[Any], Any], Callable[..., Any], int]] = {
@@ -37,6 +41,12 @@ CASES: dict[str, tuple[Callable[[Any], Any], Callable[..., Any], int]] = {
     "zdt2": (zdt2, zdt2, 2),
     "dtlz2": (partial(dtlz2, objectives=3), dtlz2, 3),
 }
+
+
+def unlike(individual: Any) -> tuple[float, float]:
+    """Return zdt1 with its second objective in a unit a hundred times as small."""
+    first, second = zdt1(individual)
+    return first, 100 * second
 
 
 def our_points(algorithm: str, problem: Callable[[Any], Any], objectives: int, seed: int) -> Any:
@@ -60,7 +70,8 @@ def our_points(algorithm: str, problem: Callable[[Any], Any], objectives: int, s
             weights=weightsFor(objectives, POPULATION),
             scalarise="tchebycheff" if objectives == 2 else "pbi",
             neighbours=NEIGHBOURS,
-            batch=6 if algorithm == "moead, batched" else 1,
+            batch=5 if algorithm == "moead, batched" else 1,
+            normalise=problem is unlike,
             rng=rng,
         )
     *_, last = islice(loop, GENERATIONS)
@@ -103,3 +114,13 @@ def test_we_are_not_worse_than_pymoo(case: str, algorithm: str) -> None:
     theirs = distances(their_points, case, algorithm.split(",")[0])
     worse = mannwhitneyu(ours, theirs, alternative="greater").pvalue
     assert worse > 0.01, f"median {np.median(ours):.4f}, pymoo's {np.median(theirs):.4f}"
+
+
+def test_with_unlike_units_normalising_is_better_than_pymoo() -> None:
+    best = front(zdt1, 200)
+    ours, theirs = (
+        [igd_plus(side("moead", unlike, 2, seed) / np.array([1, 100]), best) for seed in range(10)]
+        for side in (our_points, their_points)
+    )
+    better = mannwhitneyu(ours, theirs, alternative="less").pvalue
+    assert better < 0.05, f"median {np.median(ours):.4f}, pymoo's {np.median(theirs):.4f}"

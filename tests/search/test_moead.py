@@ -154,6 +154,11 @@ def test_the_scale_runs_from_the_best_seen_to_the_worst_of_the_population() -> N
     assert scale.scores(half, np.array([1.0, 0.0])) == scale.scores(half, np.array([0.0, 1.0]))
 
 
+def test_without_normalisation_every_objective_keeps_its_unit() -> None:
+    scale = Scale(np.zeros(2), np.array([1.0, 50.0]), tchebycheff, normalise=False)
+    assert scale.scores(measured([(0.5, 10.0)]), np.array([0.5, 0.5])).tolist() == [5.0]
+
+
 def test_the_ideal_never_gets_worse_and_infeasible_ones_do_not_count() -> None:
     scale = Scale(np.full(2, np.inf), np.full(2, np.inf), tchebycheff)
     for individual in measured([(1, 5), (3, 2), (0, 0)], violations=[0, 0, 1]):
