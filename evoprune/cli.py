@@ -77,17 +77,36 @@ def _add_settings(run: argparse.ArgumentParser) -> None:
     add("--download", action="store_true", help="let torchvision fetch the data set")
     add("--algorithm", default=default.algorithm, help="of phase 2: nsga2 or moead")
     add("--population", type=int, default=default.population, help="(default: %(default)s)")
-    add("--generations", type=int, nargs="+", default=list(default.generations),
-        help="one number for each phase, or one for both (default: %(default)s)")
+    add(
+        "--generations",
+        type=int,
+        nargs="+",
+        default=list(default.generations),
+        help="one number for each phase, or one for both (default: %(default)s)",
+    )
     add("--passes", type=int, help="image passes at which the run ends (default: no limit)")
     add("--search-images", type=int, help="images that judge a candidate (default: all)")
-    add("--recalibrate", type=float, nargs="?", const=1.0, default=0.0, metavar="STRENGTH",
-        help="renew BatchNorm statistics for each candidate; strength 0 to 1")
+    add(
+        "--recalibrate",
+        type=float,
+        nargs="?",
+        const=1.0,
+        default=0.0,
+        metavar="STRENGTH",
+        help="renew BatchNorm statistics for each candidate; strength 0 to 1",
+    )
     add("--no-guidance", dest="guided", action="store_false", help="leave the drift out")
-    add("--descent", type=float, default=default.descent,
-        help="share of phase 2's passes for drifting the first masks (default: %(default)s)")
-    add("--measure", default=default.measure,
-        help="what phase 2 minimises beside the density: error or soft_error")
+    add(
+        "--descent",
+        type=float,
+        default=default.descent,
+        help="share of phase 2's passes for drifting the first masks (default: %(default)s)",
+    )
+    add(
+        "--measure",
+        default=default.measure,
+        help="what phase 2 minimises beside the density: error or soft_error",
+    )
     add("--precision", default=default.precision, help="of the search: fp32 or bf16")
     add("--threads", type=int, help="threads of torch (default: torch's own)")
     add("--seed", type=int, default=default.seed, help="(default: %(default)s)")
@@ -102,7 +121,8 @@ def _run(options: argparse.Namespace) -> int:
         raise unknown("method", options.method, METHODS)
     settings = {k: v for k, v in vars(options).items() if k not in ("method", "call", "threads")}
     generations = tuple(settings.pop("generations"))
-    config = Config(generations=generations * 2 if len(generations) == 1 else generations, **settings)
+    generations = generations * 2 if len(generations) == 1 else generations
+    config = Config(generations=generations, **settings)
     return _drive(config, RunDir(config.out), options.threads, resume=False)
 
 
@@ -117,7 +137,9 @@ def _resume(options: argparse.Namespace) -> int:
 def _show(options: argparse.Namespace) -> int:
     folder = RunDir(options.run, resume=True)
     if not (folder.path / "summary.json").exists():
-        raise InputError(f"run: {folder.path} has not ended; `evoprune resume {folder.path}` goes on")
+        raise InputError(
+            f"run: {folder.path} has not ended; `evoprune resume {folder.path}` goes on with it"
+        )
     print(table(folder.read_json("summary.json")))
     return 0
 

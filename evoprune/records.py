@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,20 +26,3 @@ class Generation:
     population: list[Any]
     offspring: list[Any]
     state: dict[str, np.ndarray]
-
-
-@dataclass(frozen=True)
-class Solution:
-    """One network of a front, as it is tabled.
-
-    Attributes:
-        id: place in the front, from 0, densest last.
-        density: kept share of the genes, 0 to 1.
-        search: objectives by name, measured on the search split.
-        test: objectives by name, measured on the test split; empty until it is opened.
-    """
-
-    id: int
-    density: float
-    search: dict[str, float] = field(default_factory=dict)
-    test: dict[str, float] = field(default_factory=dict)

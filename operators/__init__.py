@@ -17,7 +17,8 @@ from operators.decomposition import (
 )
 from operators.dominance import crowding, crowdingOfFront, fronts, ranks
 from operators.drift import alignScore, cxScores, keepTop, mutDrift
-from operators.genomes import BitString, Minimised, RealVector, individual_type
+from operators.genomes import BitString, RealVector
+from operators.individuals import Minimised, individual_type
 from operators.initialise import initAround, initDensity, initImportance, initUniform
 from operators.mutation import mutFlip, mutImportance, mutSwap
 from operators.problems import dtlz2, front, lotz, zdt1, zdt2, zdt3

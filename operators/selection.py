@@ -38,7 +38,7 @@ def selNSGA2(individuals: Sequence[T], k: int) -> list[T]:
 
     Source: Deb et al. 2002. differs: none from DEAP, but that the fronts come from moocore.
 
-    >>> from operators.genomes import individual_type
+    >>> from operators.individuals import individual_type
     >>> a, b, c = (individual_type("mask", 2)([i]) for i in (0, 1, 1))
     >>> a.fitness.values, b.fitness.values, c.fitness.values = (0, 1), (1, 0), (1, 1)
     >>> selNSGA2([c, b, a], k=2) == [b, a]
@@ -92,7 +92,7 @@ def selCrowdedTournament(individuals: Sequence[T], k: int, *, rng: np.random.Gen
     Source: Deb et al. 2002, crowded-comparison operator. differs: ranks and room are taken among
     these individuals anew, so that a run that goes on needs nothing but its population.
 
-    >>> from operators.genomes import individual_type
+    >>> from operators.individuals import individual_type
     >>> a, b = individual_type("mask", 2)([0]), individual_type("mask", 2)([1])
     >>> a.fitness.values, b.fitness.values = (0, 0), (1, 1)
     >>> selCrowdedTournament([a, b], k=3, rng=np.random.default_rng(0)) == [a, a, a]

@@ -146,9 +146,7 @@ class Evaluator:
 
     def judge(self, mask: Bits) -> tuple[float, ...]:
         """Return the objectives of a mask over all weights, past any cache."""
-        candidate = Candidate(
-            mask, self.space, self.labels, lambda: self.logits(mask), self._macs
-        )
+        candidate = Candidate(mask, self.space, self.labels, lambda: self.logits(mask), self._macs)
         values = tuple(objective(candidate) for objective in self.objectives)
         self.passes["not finite"] += not candidate.finite
         return values

@@ -144,7 +144,5 @@ class Guidance:
             if self.statistics == "batch":
                 stack.enter_context(batch_statistics(model, momentum=0.0))
             # Without its cache: a cached cast would outlive the mask it was made under.
-            stack.enter_context(
-                torch.autocast(device, torch.bfloat16, bf16, cache_enabled=False)
-            )
+            stack.enter_context(torch.autocast(device, torch.bfloat16, bf16, cache_enabled=False))
             yield

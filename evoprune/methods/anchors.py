@@ -15,7 +15,7 @@ from evoprune.evaluation.guidance import Guidance
 from evoprune.space.decode import ThresholdDecoder, corridor_between
 from evoprune.space.weights import Bits
 from operators.drift import mutDrift
-from operators.genomes import individual_type
+from operators.individuals import individual_type
 
 MARGINS = (0.1, 0.25, 0.5, 0.75, 1.0)
 TRIAL_STEPS = 20

@@ -7,7 +7,7 @@ of the first population.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,7 @@ def descend(
     score: np.ndarray,
     rate: float,
     number: int = 0,
+    state: Mapping[str, np.ndarray] | None = None,
 ) -> Iterator[Generation]:
     """Drift a mask down a ladder; a generation is a rung, and all rungs so far the population.
 
@@ -47,14 +48,15 @@ def descend(
         score: first score of the genes, shape (genes,).
         rate: of the drift.
         number: the generation that `population` is; 0 if it is the start.
+        state: of the generation gone on from; without one the start is judged and yielded first.
 
     Yields:
-        A generation a rung; the first is the start itself.
+        A generation a rung; the first is the start itself, unless the descent goes on.
     """
     rungs = list(population)
-    if number == 0:
+    if number == 0 and not state:
         rungs[0].fitness.values = toolbox.evaluate(rungs[0])
-        yield Generation(0, rungs[:], rungs[:], {})
+        yield Generation(0, rungs[:], rungs[:], {"number": np.array(0)})
     for rung in range(number, len(counts)):
         individual = toolbox.clone(rungs[-1])
         del individual.fitness.values
@@ -68,4 +70,4 @@ def descend(
         )
         individual.fitness.values = toolbox.evaluate(individual)
         rungs.append(individual)
-        yield Generation(rung + 1, rungs[:], [individual], {})
+        yield Generation(rung + 1, rungs[:], [individual], {"number": np.array(rung + 1)})

@@ -16,7 +16,7 @@ No weight is ever changed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from evoprune.evaluation.guidance import Guidance
 from evoprune.methods.anchors import choose_anchors, measure_margin
 from evoprune.methods.baselines import baseline
 from evoprune.methods.descent import descend, ladder
+from evoprune.methods.fronts import Outcome, Solution, front_of, solution, thinned
 from evoprune.methods.variation import Variation
 from evoprune.records import Generation
 from evoprune.running.config import Config
@@ -36,52 +37,21 @@ from evoprune.search.archive import Archive
 from evoprune.search.moead import moead
 from evoprune.search.nsga2 import nsga2
 from evoprune.space.decode import ThresholdDecoder, corridor_between
-from evoprune.space.weights import Bits, Corridor, WeightSpace
+from evoprune.space.weights import WeightSpace
 from operators.decomposition import weightsFor
-from operators.genomes import individual_type
+from operators.individuals import individual_type
 from operators.initialise import initImportance, initUniform
 from operators.selection import selCrowdedTournament, selNSGA2
 
 Operator = Callable[..., Any]
 SEEDED_DENSITIES = (0.8, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.02)
+FRONT = 32  # solutions handed to the user at most
+CORE_MARGIN = 0.8  # a drift stays alive where magnitude is dead, so the core is small
+BELOW = 3.0  # the descent ends at this part of the heavy anchor's density
 UNGUIDED_MARGIN = 0.25  # of the corridor, where no guidance says how far it moves
 STEPS = 20  # of the drift on each rung of the descent, where no budget of passes says otherwise
 SHARPNESS = 20.0  # of the first masks: close to a cut at the threshold
 RATE = 0.002  # of the drift; of 0.001, 0.002 and 0.004 the best on ResNet-20 by search error
-
-
-@dataclass
-class Solution:
-    """A pruned network: its mask over all weights, and what the search saw.
-
-    Attributes:
-        mask: bool, shape (size,).
-        error: on the search split, 0 to 1.
-        density: kept share, 0 to 1.
-        phase: where it was found.
-    """
-
-    mask: Bits
-    error: float
-    density: float
-    phase: str
-
-
-@dataclass
-class Outcome:
-    """What a run of the method found.
-
-    Attributes:
-        front: of both phases and the dense network, sparsest first.
-        coarse: the front of phase 1 alone.
-        anchors: the masks of the light and the heavy anchor.
-        corridor: the genes that phase 2 could change.
-    """
-
-    front: list[Solution]
-    coarse: list[Solution]
-    anchors: dict[str, Bits]
-    corridor: Corridor
 
 
 def search_thresholds(
@@ -94,7 +64,7 @@ def search_thresholds(
     toolbox = threshold_toolbox(problem, evaluator, decoder)
 
     def loop(population: list[Any], number: int, state: Any) -> Iterator[Generation]:
-        return nsga2(toolbox, population, rng=problem.streams.select, number=number)
+        return nsga2(toolbox, population, rng=problem.streams.select, number=number, state=state)
 
     return run.phase(
         "thresholds",
@@ -152,8 +122,13 @@ def free_share(space: WeightSpace, density: float) -> float:
 
 
 def search_masks(
-    problem: Problem, config: Config, run: Run, evaluator: Evaluator, guidance: Guidance,
-    densities: list[float], own: Mapping[str, Operator | None],
+    problem: Problem,
+    config: Config,
+    run: Run,
+    evaluator: Evaluator,
+    guidance: Guidance,
+    densities: list[float],
+    own: Mapping[str, Operator | None],
 ) -> Archive:
     """Phase 2: masks of the free genes; a descent for the first ones, then NSGA-II or MOEA/D."""
     space, streams = evaluator.space, problem.streams
@@ -171,23 +146,38 @@ def search_masks(
 
     def loop(population: list[Any], number: int, state: dict[str, Any]) -> Iterator[Generation]:
         if config.algorithm == "nsga2":
-            return nsga2(toolbox, population, rng=streams.select, number=number)
+            return nsga2(toolbox, population, rng=streams.select, number=number, state=state)
         weights = weightsFor(2, len(population))
         return moead(
-            toolbox, population, weights=weights, neighbours=min(6, len(population)),
-            rng=streams.select, number=number, state=state,
+            toolbox,
+            population,
+            weights=weights,
+            neighbours=min(6, len(population)),
+            rng=streams.select,
+            number=number,
+            state=state,
         )
 
     _, found = run.phase(
-        "masks", kind, lambda: masks, loop, generations=config.generations[1],
-        passes=config.passes, learners=variation.learners, observe=variation.observe,
+        "masks",
+        kind,
+        lambda: masks,
+        loop,
+        generations=config.generations[1],
+        passes=config.passes,
+        learners=variation.learners,
+        observe=variation.observe,
     )
     archive.update(list(found))
     return archive
 
 
 def run_descent(
-    config: Config, run: Run, toolbox: base.Toolbox, space: WeightSpace, start: Any,
+    config: Config,
+    run: Run,
+    toolbox: base.Toolbox,
+    space: WeightSpace,
+    start: Any,
     densities: list[float],
 ) -> tuple[list[Any], Archive]:
     """Drift the first mask down the densities; its share of the budget is spread over the rungs."""
@@ -204,7 +194,14 @@ def run_descent(
     def loop(population: list[Any], number: int, state: dict[str, Any]) -> Iterator[Generation]:
         score = space.free(space.magnitudes)
         return descend(
-            toolbox, population, counts=counts, steps=steps, score=score, rate=RATE, number=number
+            toolbox,
+            population,
+            counts=counts,
+            steps=steps,
+            score=score,
+            rate=RATE,
+            number=number,
+            state=state,
         )
 
     kind = individual_type("mask", 2)
@@ -255,9 +252,13 @@ def hierarchical(
     thresholds = evaluator.within(problem.space, decode=decoder)
     run.restore()
     coarse = search_thresholds(problem, config, run, thresholds, decoder)
-    dense = evaluator.judge(np.ones(problem.space.size, bool))
+    all_kept = np.ones(problem.space.size, bool)
+    dense_error = run.once("dense error", lambda: evaluator.judge(all_kept)[0])
     anchors = choose_anchors(
-        coarse, dense_error=dense[0], images=len(evaluator.images), classes=len(problem.data.classes)
+        coarse,
+        dense_error=dense_error,
+        images=len(evaluator.images),
+        classes=len(problem.data.classes),
     )
     light, heavy = (decoder(anchor) for anchor in anchors)
     margin = UNGUIDED_MARGIN
@@ -265,38 +266,33 @@ def hierarchical(
         margin = run.once(
             "margin", lambda: measure_margin(light, heavy, decoder, guidance, rate=RATE)
         )
-    corridor = corridor_between(light, heavy, ranks=decoder.ranks, margin=margin)
+    corridor = corridor_between(
+        light,
+        heavy,
+        ranks=decoder.ranks,
+        margin=margin,
+        core_margin=max(margin, CORE_MARGIN),
+    )
     space = problem.space.within(corridor)
-    densities = ladder(space.density(light), space.density(heavy), config.population)
+    densities = ladder(space.density(light), space.density(heavy) / BELOW, config.population)
     fine = search_masks(
-        problem, config, run,
+        problem,
+        config,
+        run,
         evaluator.within(space, objectives=(config.measure, "density")),
-        guidance.within(space), densities, {"mate": mate, "mutate": mutate},
+        guidance.within(space),
+        densities,
+        {"mate": mate, "mutate": mutate},
     )
     first = [solution(decoder(i), i, "thresholds") for i in coarse]
     second = [solution(space.mask(i), i, "masks") for i in fine]
     if config.measure != "error":
         second = [replace(s, error=evaluator.judge(s.mask)[0]) for s in second]
-    whole = Solution(np.ones(problem.space.size, bool), dense[0], 1.0, "dense")
+    whole = Solution(all_kept, dense_error, 1.0, "dense")
     return Outcome(
-        front_of([*first, *second, whole]),
+        thinned(front_of([*first, *second, whole]), FRONT),
         front_of(first),
         {"light": light, "heavy": heavy},
         corridor,
+        dense_error,
     )
-
-
-def solution(mask: Bits, individual: Any, phase: str) -> Solution:
-    """Return an evaluated individual as a solution."""
-    error, density = individual.fitness.values
-    return Solution(mask, error, density, phase)
-
-
-def front_of(solutions: list[Solution]) -> list[Solution]:
-    """Keep the solutions that none beats in both error and density, sorted by density."""
-    best, front = np.inf, []
-    for solution in sorted(solutions, key=lambda s: (s.density, s.error)):
-        if solution.error < best:
-            front.append(solution)
-            best = solution.error
-    return front

@@ -58,7 +58,8 @@ class Variation:
         self.streams, self.cost, self.rate = streams, cost, rate
         self.score = space.free(space.magnitudes)
         self.mutations: dict[str, Callable[[Any], Any]] = {
-            "importance": self._importance, "swap": self._swap
+            "importance": self._importance,
+            "swap": self._swap,
         }
         self.crossovers: dict[str, Callable[[Any, Any], Any]] = {"layers": self._layers}
         if guidance is not None:
@@ -91,9 +92,7 @@ class Variation:
         for child in generation.offspring:
             survived, cost = int(id(child) in survivors), self.cost + getattr(child, "passes", 0)
             if hasattr(child, "operator"):
-                self.learners["mutate"].credit(
-                    child.operator, survived=survived, passes=cost
-                )
+                self.learners["mutate"].credit(child.operator, survived=survived, passes=cost)
             if hasattr(child, "mated"):
                 self.learners["mate"].credit(child.mated, survived=survived, passes=cost)
 
@@ -107,16 +106,24 @@ class Variation:
     def _guided(self, individual: Any, count: int) -> None:
         assert self.guidance is not None
         mutDrift(
-            individual, saliency=self.guidance, score=self.score, count=count,
-            steps=DRIFT_STEPS, rate=self.rate,
+            individual,
+            saliency=self.guidance,
+            score=self.score,
+            count=count,
+            steps=DRIFT_STEPS,
+            rate=self.rate,
         )
 
     def _importance(self, individual: Any) -> None:
         rng = self.streams.mutate
         change = rng.uniform(-FLIPS, FLIPS)
         mutImportance(
-            individual, score=getattr(individual, "score", self.score), rate=FLIPS, change=change,
-            temperature=0.1, rng=rng,
+            individual,
+            score=getattr(individual, "score", self.score),
+            rate=FLIPS,
+            change=change,
+            temperature=0.1,
+            rng=rng,
         )
 
     def _swap(self, individual: Any) -> None:
@@ -126,6 +133,4 @@ class Variation:
         cxLayers(a, b, layers=self.space.gene_offsets, rate=0.5, rng=self.streams.mate)
 
     def _scores(self, a: Any, b: Any) -> None:
-        cxScores(
-            a, b, layers=self.space.gene_offsets, rate=1.0, blend=0.5, rng=self.streams.mate
-        )
+        cxScores(a, b, layers=self.space.gene_offsets, rate=1.0, blend=0.5, rng=self.streams.mate)

@@ -136,6 +136,7 @@ class Run:
 
     def _record(self, phase: str, generation: Generation, archive: Archive) -> None:
         points = archive.points()
+        volume = hypervolume(points, np.ones(points.shape[1])) if len(points) else 0.0
         self.logbook.record(
             phase=phase,
             generation=generation.number,
@@ -145,20 +146,31 @@ class Run:
             cached=int(self.passes["cached"]),
             not_finite=int(self.passes["not finite"]),
             front=len(points),
-            hypervolume=float(hypervolume(points, np.ones(points.shape[1]))) if len(points) else 0.0,
+            hypervolume=float(volume),
         )
 
     def _save(
-        self, name: str, population: list[Any], archive: Archive, generation: Generation,
-        learners: Mapping[str, Any], done: bool,
+        self,
+        name: str,
+        population: list[Any],
+        archive: Archive,
+        generation: Generation,
+        learners: Mapping[str, Any],
+        done: bool,
     ) -> None:
         """Write the log and the checkpoint of this phase, one file that says where all stands."""
         if self.directory is None:
             return
         record = {
-            "schema": SCHEMA, "phase": name, "number": generation.number, "done": done,
-            "streams": self.streams.state(), "passes": dict(self.passes),
-            "seconds": dict(self.seconds), "notes": self.notes, "log": list(self.logbook),
+            "schema": SCHEMA,
+            "phase": name,
+            "number": generation.number,
+            "done": done,
+            "streams": self.streams.state(),
+            "passes": dict(self.passes),
+            "seconds": dict(self.seconds),
+            "notes": self.notes,
+            "log": list(self.logbook),
         }
         arrays = {"record": pack_json(record)}
         arrays |= nest("population", pack_individuals(population))

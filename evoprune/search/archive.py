@@ -16,7 +16,7 @@ class Archive:
     several with equal objectives the first one stays. `Archive().update(list(archive))` makes the
     same archive again: its individuals are all its state.
 
-    >>> from operators.genomes import individual_type
+    >>> from operators.individuals import individual_type
     >>> a, b, c = (individual_type("mask", 2)([i]) for i in (0, 1, 1))
     >>> a.fitness.values, b.fitness.values, c.fitness.values = (.9, .1), (.1, .9), (.9, .9)
     >>> archive = Archive(); archive.update([a, b, c]); archive.points()

@@ -33,7 +33,7 @@ def check(toolbox: Any, individual: Any) -> None:
         InputError: naming the slot, the operator and what to register instead.
 
     >>> from deap import base, tools
-    >>> from operators.genomes import individual_type
+    >>> from operators.individuals import individual_type
     >>> toolbox = base.Toolbox()
     >>> for slot in SLOTS[:4]: toolbox.register(slot, tools.mutGaussian, mu=0, sigma=1, indpb=.1)
     >>> check(toolbox, individual_type("mask", 2)([1, 0]))

@@ -52,19 +52,28 @@ class ThresholdDecoder:
         return np.minimum.reduceat(kept, self.space.offsets[:-1]) / self.space.size
 
 
-def corridor_between(light: Bits, heavy: Bits, *, ranks: npt.ArrayLike, margin: float) -> Corridor:
+def corridor_between(
+    light: Bits,
+    heavy: Bits,
+    *,
+    ranks: npt.ArrayLike,
+    margin: float,
+    core_margin: float | None = None,
+) -> Corridor:
     """Open a corridor between a light and a heavy pruning of the same network.
 
     The *light* anchor removes few weights, the *heavy* one many. What the light anchor removes
     stays removed and what the heavy anchor keeps stays kept, but both walls are moved outwards by
     a margin, or guidance could not move at them: the `margin` share of removed weights that rank
-    highest comes in, and the `margin` share of core weights that rank lowest is set free (ours).
+    highest comes in, and the `core_margin` share of core weights that rank lowest is set free
+    (ours).
 
     Args:
         light: bool, shape (size,); the mask that keeps more.
         heavy: bool, shape (size,); the mask that keeps less.
         ranks: shape (size,); the higher, the later a weight is removed.
         margin: 0 (walls at the anchors) to 1 (every gene is free).
+        core_margin: the same for the inner wall; `margin` if None.
 
     Raises:
         InputError: if the light anchor is not lighter, or the margin is out of range.
@@ -73,8 +82,10 @@ def corridor_between(light: Bits, heavy: Bits, *, ranks: npt.ArrayLike, margin: 
     >>> corridor_between(light, heavy, ranks=np.arange(4), margin=0.0).free.astype(int)
     array([0, 1, 1, 0])
     """
-    if not 0 <= margin <= 1:
-        raise InputError(f"margin: expected a share from 0 to 1, got {margin}")
+    core_margin = margin if core_margin is None else core_margin
+    for share in (margin, core_margin):
+        if not 0 <= share <= 1:
+            raise InputError(f"margin: expected a share from 0 to 1, got {share}")
     if np.count_nonzero(light) <= np.count_nonzero(heavy):
         raise InputError(
             f"corridor: the light anchor must keep more than the heavy one; got "
@@ -83,10 +94,11 @@ def corridor_between(light: Bits, heavy: Bits, *, ranks: npt.ArrayLike, margin: 
         )
     ranks = np.asarray(ranks)
     support, core = light | heavy, light & heavy
-    for wall, inside, highest in ((support, ~support, True), (core, core.copy(), False)):
+    walls = ((support, ~support, True, margin), (core, core.copy(), False, core_margin))
+    for wall, inside, highest, share in walls:
         places = np.flatnonzero(inside)
         order = places[np.argsort(ranks[places], kind="stable")]
-        count = int(np.ceil(margin * len(order)))
+        count = int(np.ceil(share * len(order)))
         chosen = order[len(order) - count :] if highest else order[:count]
         wall[chosen] = highest
     return Corridor(core=core, support=support)

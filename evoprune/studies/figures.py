@@ -11,8 +11,12 @@ from matplotlib.ticker import FuncFormatter
 
 Rows = Sequence[Mapping[str, Any]]
 BLUE, GREEN, RED = "#0b5fa5", "#1b8a5a", "#c8442b"
-GREYS = {"global-magnitude": ("#444444", "o"), "lamp": ("#808080", "s"),
-         "layer-uniform": ("#a5a5a5", "^"), "random": ("#cfcfcf", "x")}
+GREYS = {
+    "global-magnitude": ("#444444", "o"),
+    "lamp": ("#808080", "s"),
+    "layer-uniform": ("#a5a5a5", "^"),
+    "random": ("#cfcfcf", "x"),
+}
 
 
 def front_figure(
@@ -35,13 +39,35 @@ def front_figure(
         rows = sorted((r for r in baselines if r["name"] == name), key=lambda r: r["density"])
         if rows:
             axes.plot(*_xy(rows, column), color=colour, marker=marker, ms=3.5, lw=1, label=name)
-    axes.plot(*_xy(coarse, column), color=GREEN, marker=".", ms=6, lw=1.2, drawstyle="steps-post",
-              label="phase 1, thresholds")
-    axes.plot(*_xy(front, column), color=BLUE, marker=".", ms=9, lw=2.2, drawstyle="steps-post",
-              label="final front")
-    axes.plot(*_xy(anchors, column), ls="", marker="D", ms=7, mfc="none", mec=RED, mew=1.6,
-              label="anchors, light and heavy")
-    axes.axhline(dense_error, color="black", lw=1, ls=":", label=f"dense network, {dense_error:.3f}")
+    axes.plot(
+        *_xy(coarse, column),
+        color=GREEN,
+        marker=".",
+        ms=6,
+        lw=1.2,
+        drawstyle="steps-post",
+        label="phase 1, thresholds",
+    )
+    axes.plot(
+        *_xy(front, column),
+        color=BLUE,
+        marker=".",
+        ms=9,
+        lw=2.2,
+        drawstyle="steps-post",
+        label="final front",
+    )
+    axes.plot(
+        *_xy(anchors, column),
+        ls="",
+        marker="D",
+        ms=7,
+        mfc="none",
+        mec=RED,
+        mew=1.6,
+        label="anchors, light and heavy",
+    )
+    axes.axhline(dense_error, color="black", lw=1, ls=":", label=f"dense, {dense_error:.3f}")
     axes.set_xscale("log")
     ticks = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0]
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
@@ -61,8 +87,13 @@ def hypervolume_figure(log: Rows) -> Figure:
     phases = list(dict.fromkeys(row["phase"] for row in log))
     for phase, colour in zip(phases, (GREEN, RED, BLUE), strict=False):
         rows = [row for row in log if row["phase"] == phase]
-        axes.plot([r["passes"] for r in rows], [r["hypervolume"] for r in rows], color=colour,
-                  marker=".", label=phase)
+        axes.plot(
+            [r["passes"] for r in rows],
+            [r["hypervolume"] for r in rows],
+            color=colour,
+            marker=".",
+            label=phase,
+        )
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _thousands(value)))
     axes.set_xlabel("image passes spent (forward 1, forward with backward 3)")
     axes.set_ylabel("hypervolume on search images\n(reference (1, 1), each phase's own front)")
@@ -71,8 +102,13 @@ def hypervolume_figure(log: Rows) -> Figure:
     return figure
 
 
-def layers_figure(names: Sequence[str], kept: Sequence[np.ndarray], densities: Sequence[float],
-                  reference: np.ndarray, reference_density: float) -> Figure:
+def layers_figure(
+    names: Sequence[str],
+    kept: Sequence[np.ndarray],
+    densities: Sequence[float],
+    reference: np.ndarray,
+    reference_density: float,
+) -> Figure:
     """Draw the kept share of each layer for a few networks of the front.
 
     Args:
@@ -86,9 +122,16 @@ def layers_figure(names: Sequence[str], kept: Sequence[np.ndarray], densities: S
     places = np.arange(len(names))
     shades = np.linspace(0.35, 1.0, max(len(kept), 1))
     for shares, density, shade in zip(kept, densities, shades, strict=False):
-        axes.plot(places, shares, marker=".", color=BLUE, alpha=shade, label=f"front, {density:.3f}")
-    axes.plot(places, reference, color="#444444", ls="--", lw=1,
-              label=f"global magnitude, {reference_density:.3f}")
+        label = f"front, {density:.3f}"
+        axes.plot(places, shares, marker=".", color=BLUE, alpha=shade, label=label)
+    axes.plot(
+        places,
+        reference,
+        color="#444444",
+        ls="--",
+        lw=1,
+        label=f"global magnitude, {reference_density:.3f}",
+    )
     shown = places[:: max(1, len(places) // 14)]
     axes.set_xticks(shown, [names[place] for place in shown], rotation=40, ha="right", fontsize=8)
     axes.set_ylim(0, 1.02)

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from evoprune.errors import InputError
 from evoprune.evaluation.evaluator import Evaluator
 from evoprune.methods.baselines import BASELINES, baseline
-from evoprune.methods.hierarchical import Outcome, Solution
+from evoprune.methods.fronts import Outcome, Solution, thinned
 from evoprune.passes import KINDS
 from evoprune.running.config import Config
 from evoprune.running.problem import Problem
@@ -22,6 +22,7 @@ from evoprune.search.indicators import hypervolume
 from evoprune.studies.figures import front_figure, hypervolume_figure, layers_figure
 
 DENSITIES = (0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.48, 0.6, 0.8)
+COARSE = 8  # solutions of phase 1 that are measured on the test images
 RANDOM_DENSITIES = (0.3, 0.8)  # random masks are dead long before
 SAME_TREATMENT = ("model", "weights", "data", "search_images", "recalibrate", "seed")
 PICKS = (0.6, 0.48, 0.4, 0.3, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03)
@@ -35,15 +36,13 @@ def report(outcome: Outcome, problem: Problem, config: Config, run: Run, folder:
     Returns:
         The table that is printed at the end of a run.
     """
-    judges = {
-        split: problem.evaluator(split, precision="fp32") for split in ("search", "test")
-    }
-    dense = np.ones(problem.space.size, bool)
-    dense_row = measured("dense", dense, judges, problem)
-    front = front_rows(outcome.front, judges, problem, bar=run.bar)
-    coarse = front_rows(outcome.coarse, judges, problem, bar=run.bar)
-    controls = baseline_rows(config, judges, problem, folder, bar=run.bar)
-    anchors = [measured(name, mask, judges, problem) for name, mask in outcome.anchors.items()]
+    judge = problem.evaluator("test", precision="fp32")
+    dense_row = measured("dense", judge, outcome.front[-1].mask)
+    dense_row["search_error"] = outcome.dense_error
+    front = front_rows(outcome.front, judge, bar=run.bar)
+    coarse = front_rows(thinned(outcome.coarse, COARSE), judge, bar=run.bar)
+    controls = baseline_rows(config, judge, problem, bar=run.bar)
+    anchors = [measured(name, judge, mask) for name, mask in outcome.anchors.items()]
     summary = summarise(config, problem, run, dense_row, front, coarse, controls, anchors)
     folder.write_table("front.csv", front)
     folder.write_table("baselines.csv", controls)
@@ -54,30 +53,31 @@ def report(outcome: Outcome, problem: Problem, config: Config, run: Run, folder:
     return table(summary)
 
 
-def measured(
-    name: str, mask: np.ndarray, judges: Mapping[str, Evaluator], problem: Problem
-) -> dict[str, Any]:
-    """Return one row: density, and error on the search and the test split."""
-    row: dict[str, Any] = {"name": name, "density": problem.space.density(mask)}
-    for split, judge in judges.items():
-        row[f"{split}_error"] = judge.judge(mask)[0]
-    return row
+def measured(name: str, judge: Evaluator, mask: np.ndarray) -> dict[str, Any]:
+    """Return one row: density, and error on the test split."""
+    error, density = judge.judge(mask)
+    return {"name": name, "density": density, "test_error": error}
 
 
-def front_rows(
-    front: Sequence[Solution], judges: Mapping[str, Evaluator], problem: Problem, *, bar: bool
-) -> list[dict[str, Any]]:
-    """Return a row a solution, numbered from the sparsest."""
+def front_rows(front: Sequence[Solution], judge: Evaluator, *, bar: bool) -> list[dict[str, Any]]:
+    """Return a row a solution, numbered from the sparsest; search errors are what was searched."""
     rows = []
     for place, solution in enumerate(tqdm(front, desc="test", disable=not bar)):
-        row = measured(solution.phase, solution.mask, judges, problem)
-        del row["name"]
-        rows.append({"id": place, **row, "phase": solution.phase})
+        row = measured(solution.phase, judge, solution.mask)
+        rows.append(
+            {
+                "id": place,
+                "density": row["density"],
+                "search_error": solution.error,
+                "test_error": row["test_error"],
+                "phase": solution.phase,
+            }
+        )
     return rows
 
 
 def baseline_rows(
-    config: Config, judges: Mapping[str, Evaluator], problem: Problem, folder: RunDir, *, bar: bool
+    config: Config, judge: Evaluator, problem: Problem, *, bar: bool
 ) -> list[dict[str, Any]]:
     """Measure the one-shot baselines, or take those of a run under the same treatment.
 
@@ -100,7 +100,7 @@ def baseline_rows(
     rows = []
     for name, density in tqdm(wanted, desc="baselines", disable=not bar):
         mask = baseline(name, problem.space, density, rng=rng)
-        rows.append(measured(name, mask, {"test": judges["test"]}, problem))
+        rows.append(measured(name, judge, mask))
     return rows
 
 
@@ -120,8 +120,14 @@ def volume(rows: Sequence[Mapping[str, Any]], split: str, dense: Mapping[str, An
 
 
 def summarise(
-    config: Config, problem: Problem, run: Run, dense: dict[str, Any], front: list[dict[str, Any]],
-    coarse: list[dict[str, Any]], controls: list[dict[str, Any]], anchors: list[dict[str, Any]],
+    config: Config,
+    problem: Problem,
+    run: Run,
+    dense: dict[str, Any],
+    front: list[dict[str, Any]],
+    coarse: list[dict[str, Any]],
+    controls: list[dict[str, Any]],
+    anchors: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """Put the run into one dictionary, the content of summary.json."""
 
@@ -142,7 +148,8 @@ def summarise(
         "method": "hierarchical",
         "seed": config.seed,
         "dense": {
-            "search_error": dense["search_error"], "test_error": dense["test_error"],
+            "search_error": dense["search_error"],
+            "test_error": dense["test_error"],
             "weights": problem.space.size,
         },
         "passes": {kind: int(run.passes[kind]) for kind in KINDS},
@@ -156,15 +163,19 @@ def summarise(
                 "hypervolume": {
                     "test": volume([r for r in controls if r["name"] == name], "test", dense)
                 },
-                "points": [{k: v for k, v in r.items() if k != "name"}
-                           for r in controls if r["name"] == name],
+                "points": [
+                    {k: v for k, v in r.items() if k != "name"}
+                    for r in controls
+                    if r["name"] == name
+                ],
             }
             for name in names
         },
         "anchors": anchors,
         "notes": run.notes,
         "seconds": {
-            "network": round(problem.passes.seconds, 3), "phases": round(sum(run.seconds.values()), 3)
+            "network": round(problem.passes.seconds, 3),
+            "phases": round(sum(run.seconds.values()), 3),
         },
         "front": front,
     }
@@ -174,10 +185,13 @@ def table(summary: Mapping[str, Any]) -> str:
     """Return the short table of a run: the dense network, picks of the front, the baselines."""
     front, baselines = summary["front"], summary["baselines"]
     shown = [name for name in ("global-magnitude", "lamp", "layer-uniform") if name in baselines]
-    lines = [f"{'density':>8} {'front':>8}" + "".join(f" {name:>17}" for name in shown)
-             + "   test error"]
-    lines.append(f"{1.0:8.3f} {summary['dense']['test_error']:8.4f}   dense network, "
-                 f"{summary['dense']['weights']:,} weights")
+    lines = [
+        f"{'density':>8} {'front':>8}" + "".join(f" {name:>17}" for name in shown) + "   test error"
+    ]
+    lines.append(
+        f"{1.0:8.3f} {summary['dense']['test_error']:8.4f}   dense network, "
+        f"{summary['dense']['weights']:,} weights"
+    )
     for wanted in PICKS:
         below = [row for row in front if row["density"] <= wanted * 1.001]
         if not below:
@@ -189,21 +203,30 @@ def table(summary: Mapping[str, Any]) -> str:
         if line not in lines:
             lines.append(line)
     volumes = [baselines[name]["hypervolume"]["test"] for name in shown]
-    lines.append(f"{'hypervol.':>8}{summary['phases'][1]['hypervolume']['test']:8.4f}"
-                 + "".join(f" {value:17.4f}" for value in volumes))
+    lines.append(
+        f"{'hypervol.':>8}{summary['phases'][1]['hypervolume']['test']:8.4f}"
+        + "".join(f" {value:17.4f}" for value in volumes)
+    )
     return "\n".join(lines)
 
 
 def at_density(points: Sequence[Mapping[str, float]], density: float) -> float:
     """Return a baseline's test error at a density, by straight lines between measured ones."""
     ordered = sorted(points, key=lambda point: point["density"])
-    return float(np.interp(density, [p["density"] for p in ordered],
-                           [p["test_error"] for p in ordered]))
+    return float(
+        np.interp(density, [p["density"] for p in ordered], [p["test_error"] for p in ordered])
+    )
 
 
 def draw(
-    outcome: Outcome, problem: Problem, run: Run, folder: RunDir, front: list[dict[str, Any]],
-    coarse: list[dict[str, Any]], controls: list[dict[str, Any]], anchors: list[dict[str, Any]],
+    outcome: Outcome,
+    problem: Problem,
+    run: Run,
+    folder: RunDir,
+    front: list[dict[str, Any]],
+    coarse: list[dict[str, Any]],
+    controls: list[dict[str, Any]],
+    anchors: list[dict[str, Any]],
     dense: dict[str, Any],
 ) -> None:
     """Draw the run's pictures into its folder."""
@@ -214,10 +237,12 @@ def draw(
     figures = {"front": front_figure(front, coarse, controls, anchors, dense["test_error"])}
     figures["hypervolume"] = hypervolume_figure(list(run.logbook))
     figures["layers"] = layers_figure(
-        names, [space.kept_by_layer(s.mask) for s in chosen], [s.density for s in chosen],
-        space.kept_by_layer(baseline("global-magnitude", space, reference)), reference,
+        names,
+        [space.kept_by_layer(s.mask) for s in chosen],
+        [s.density for s in chosen],
+        space.kept_by_layer(baseline("global-magnitude", space, reference)),
+        reference,
     )
     (folder.path / "figures").mkdir(parents=True, exist_ok=True)
     for name, figure in figures.items():
         figure.savefig(folder.path / "figures" / f"{name}.png")
-

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from deap import tools
 
-from operators.genomes import individual_type
+from operators.individuals import individual_type
 from operators.selection import selNSGA2
 
 

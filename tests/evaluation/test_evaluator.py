@@ -17,7 +17,7 @@ from evoprune.evaluation.evaluator import CandidateError, Evaluator, Recalibrati
 from evoprune.passes import Passes
 from evoprune.space.decode import ThresholdDecoder
 from evoprune.space.weights import Corridor, WeightSpace
-from operators.genomes import individual_type
+from operators.individuals import individual_type
 
 Mask, Thresholds = individual_type("mask", 2), individual_type("thresholds", 2)
 ALL = ("error", "loss", "density", "macs")

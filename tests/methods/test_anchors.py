@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from operators.genomes import individual_type
-
 from evoprune.methods.anchors import choose_anchors
+from operators.individuals import individual_type
 
 
 def front(*points: tuple[float, float]) -> list[object]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
-from evoprune.methods.hierarchical import Outcome, Solution, front_of, hierarchical
+from evoprune.methods.fronts import Outcome, Solution, front_of
+from evoprune.methods.hierarchical import hierarchical
 from evoprune.running.config import Config
 from evoprune.running.problem import Problem, prepare
 from evoprune.running.run import Run
@@ -29,8 +32,8 @@ def searched() -> tuple[Outcome, Run, Problem]:
 
 def test_no_solution_of_the_front_beats_another(searched: tuple[Outcome, Run, Problem]) -> None:
     front = searched[0].front
-    assert all(a.density < b.density for a, b in zip(front, front[1:], strict=False))
-    assert all(a.error > b.error for a, b in zip(front, front[1:], strict=False))
+    assert all(a.density < b.density for a, b in pairwise(front))
+    assert all(a.error > b.error for a, b in pairwise(front))
 
 
 def test_a_solutions_mask_has_the_density_it_is_listed_with(

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from operators.genomes import individual_type
 from torch import nn
 
 from evoprune.evaluation.guidance import Guidance
-from evoprune.methods.variation import Variation
+from evoprune.methods.variation import DRIFT_STEPS, Variation
 from evoprune.passes import Passes
 from evoprune.records import Generation
 from evoprune.seeding import Streams
 from evoprune.space.weights import WeightSpace
+from operators.individuals import individual_type
 
 
 @pytest.fixture
@@ -43,8 +43,8 @@ def test_every_mutation_changes_a_mask(variation: Variation, name: str) -> None:
 def test_a_mutation_notes_its_name_and_what_it_spent(variation: Variation) -> None:
     (individual,) = variation.mutate(mask(variation))
     assert individual.operator in variation.mutations
-    spent = {"drift": 96, "descend": 96}.get(individual.operator, 0)
-    assert individual.passes == spent
+    guided = individual.operator in ("drift", "descend")
+    assert individual.passes == (3 * 4 * DRIFT_STEPS if guided else 0)
 
 
 def test_survivors_of_an_operator_raise_its_chance(variation: Variation) -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from operators.drift import alignScore, cxScores, keepTop, mutDrift
-from operators.genomes import individual_type
+from operators.individuals import individual_type
 
 Mask = individual_type("mask", 2)
 GENES = 60

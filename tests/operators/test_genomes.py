@@ -17,7 +17,8 @@ import pytest
 from deap import base, creator, tools
 
 from operators.crossover import cxTwoPointPacked
-from operators.genomes import BitString, RealVector, individual_type
+from operators.genomes import BitString, RealVector
+from operators.individuals import individual_type
 from operators.initialise import initDensity
 from operators.mutation import mutFlip
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from operators.genomes import BitString, RealVector, individual_type
+from operators.genomes import BitString, RealVector
+from operators.individuals import individual_type
 from operators.initialise import (
     _logistic,
     initAround,

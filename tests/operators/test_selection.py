@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from deap import tools
 
-from operators.genomes import individual_type
+from operators.individuals import individual_type
 from operators.selection import assignCrowding, selCrowdedTournament, selNSGA2
 
 

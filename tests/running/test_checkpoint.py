@@ -17,7 +17,7 @@ from evoprune.running.checkpoint import (
 )
 from evoprune.running.rundir import RunDir
 from evoprune.seeding import Streams
-from operators.genomes import individual_type
+from operators.individuals import individual_type
 
 KINDS = ["mask", "thresholds"]
 

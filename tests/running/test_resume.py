@@ -14,7 +14,7 @@ from evoprune.running.run import Run
 COMMAND = "run hierarchical --population 6 --generations 2 --search-images 60 --threads 1 --seed 5"
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """Stands for a kill."""
 
 
@@ -30,7 +30,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("saves", [1, 2, 3, 5, 8, 10])
+@pytest.mark.parametrize("saves", [1, 2, 4, 5, 8, 10])
 def test_a_run_stopped_after_any_checkpoint_ends_with_the_same_rows(
     whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saves: int
 ) -> None:
@@ -40,11 +40,11 @@ def test_a_run_stopped_after_any_checkpoint_ends_with_the_same_rows(
         save(self, *arguments)  # type: ignore[arg-type]
         count[0] += 1
         if count[0] == saves:
-            raise Stopped
+            raise StoppedError
 
     with monkeypatch.context() as patched:
         patched.setattr(Run, "_save", save_and_stop)
-        with pytest.raises(Stopped):
+        with pytest.raises(StoppedError):
             cli.main([*COMMAND.split(), "--out", str(folder)])
     assert cli.main(["resume", str(folder), "--threads", "1"]) == 0
     assert rows(folder) == rows(whole)

@@ -20,7 +20,7 @@ from evoprune.search.indicators import igd_plus
 from evoprune.search.moead import moead
 from evoprune.search.nsga2 import nsga2
 from operators.decomposition import weightsFor
-from operators.genomes import individual_type
+from operators.individuals import individual_type
 from operators.problems import dtlz2, front, zdt1, zdt2
 from operators.selection import selNSGA2
 

@@ -8,7 +8,7 @@ import moocore
 import numpy as np
 
 from evoprune.search.archive import Archive
-from operators.genomes import individual_type
+from operators.individuals import individual_type
 
 
 def individual(*values: float, violation: float = 0.0) -> Any:

@@ -15,7 +15,7 @@ from evoprune.errors import InputError
 from evoprune.search.archive import Archive
 from evoprune.search.moead import Scale, match, moead
 from operators.decomposition import tchebycheff, weightsFor
-from operators.genomes import individual_type
+from operators.individuals import individual_type
 from operators.problems import front, lotz
 
 GENES = 8

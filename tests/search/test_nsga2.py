@@ -16,7 +16,7 @@ from evoprune.errors import InputError
 from evoprune.search.archive import Archive
 from evoprune.search.nsga2 import nsga2
 from evoprune.search.toolbox import check
-from operators.genomes import individual_type
+from operators.individuals import individual_type
 from operators.problems import front, lotz
 from operators.selection import selNSGA2
 
