@@ -37,7 +37,7 @@ def report(outcome: Outcome, problem: Problem, config: Config, run: Run, folder:
         The table that is printed at the end of a run.
     """
     judge = problem.evaluator("test", precision="fp32")
-    dense_row = measured("dense", judge, outcome.front[-1].mask)
+    dense_row = measured("dense", judge, np.ones(problem.space.size, bool))
     dense_row["search_error"] = outcome.dense_error
     front = front_rows(outcome.front, judge, bar=run.bar)
     coarse = front_rows(thinned(outcome.coarse, COARSE), judge, bar=run.bar)
