@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from evoprune.errors import unknown
+from evoprune.errors import InputError, unknown
 from evoprune.space.weights import Bits, WeightSpace
 
 
@@ -102,6 +102,8 @@ def resolve(objectives: Iterable[str | Objective]) -> list[Objective]:
     Raises:
         InputError: if a name is unknown; the nearest one is offered.
     """
+    if isinstance(objectives, str):
+        raise InputError(f"objectives: expected a list of names, got {objectives!r}; write a list")
     resolved = []
     for objective in objectives:
         if not callable(objective) and objective not in OBJECTIVES:

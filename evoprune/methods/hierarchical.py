@@ -36,6 +36,7 @@ from evoprune.running.run import Run
 from evoprune.search.archive import Archive
 from evoprune.search.moead import moead
 from evoprune.search.nsga2 import nsga2
+from evoprune.search.toolbox import check
 from evoprune.space.decode import ThresholdDecoder, corridor_between
 from evoprune.space.weights import WeightSpace
 from operators.decomposition import weightsFor
@@ -139,6 +140,7 @@ def search_masks(
     for slot, operator in own.items():
         if operator is not None:
             toolbox.register(slot, operator)
+    check(toolbox, kind.zeros(space.genes))
     masks = first_masks(space, densities, streams.init)
     archive = Archive()
     if config.guided:

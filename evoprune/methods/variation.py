@@ -15,11 +15,12 @@ from evoprune.passes import Passes
 from evoprune.records import Generation
 from evoprune.seeding import Streams
 from evoprune.space.weights import WeightSpace
-from operators.adaptation import OperatorCredit
+from operators.adaptation import OperatorCredit, SuccessHistory
 from operators.crossover import cxLayers
 from operators.drift import cxScores, mutDrift
 from operators.mutation import mutImportance, mutSwap
 
+Learner = OperatorCredit | SuccessHistory
 DRIFT_STEPS = 16  # calls of the saliency in one mutation by drift
 DESCENT = (0.8, 0.97)  # a descending drift ends at this share of the ones it started with
 FLIPS = 0.002  # share of the genes that a mutation by importance, or a swap, touches
@@ -35,7 +36,8 @@ class Variation:
         passes: the counter that says what an operator spent.
         cost: image passes that judging one child takes.
         adaptive: whether choices learn; otherwise all operators are equally likely.
-        rate: of the drift.
+        rate: of the drift, where each child's own rate starts from; rates are learnt from those of
+            the children that survive.
 
     Attributes:
         mutations: operator by name; add your own before the run.
@@ -52,10 +54,10 @@ class Variation:
         *,
         cost: int,
         adaptive: bool = True,
-        rate: float = 0.002,
+        rate: float = 0.0005,
     ) -> None:
         self.space, self.guidance, self.passes = space, guidance, passes
-        self.streams, self.cost, self.rate = streams, cost, rate
+        self.streams, self.cost = streams, cost
         self.score = space.free(space.magnitudes)
         self.mutations: dict[str, Callable[[Any], Any]] = {
             "importance": self._importance,
@@ -66,35 +68,45 @@ class Variation:
             self.mutations |= {"drift": self._drift, "descend": self._descend}
             self.crossovers |= {"scores": self._scores}
         credit = partial(OperatorCredit, floor=0.05, decay=0.95, enabled=adaptive)
-        self.learners: Mapping[str, OperatorCredit] = {
-            "mutate": credit(list(self.mutations)),
-            "mate": credit(list(self.crossovers)),
+        self.mutation_credit = credit(list(self.mutations))
+        self.crossover_credit = credit(list(self.crossovers))
+        self.rates = SuccessHistory(
+            rate, spread=0.5, low=rate / 20, high=rate * 20, enabled=adaptive
+        )
+        self.learners: Mapping[str, Learner] = {
+            "mutate": self.mutation_credit,
+            "mate": self.crossover_credit,
+            "rate": self.rates,
         }
 
     def mate(self, a: Any, b: Any) -> tuple[Any, Any]:
         """Cross two masks in place by a crossover chosen by its credit."""
-        name = self.learners["mate"].choose(self.streams.mate)
+        name = self.crossover_credit.choose(self.streams.mate)
         a.mated = b.mated = name
         self.crossovers[name](a, b)
         return a, b
 
     def mutate(self, individual: Any) -> tuple[Any]:
         """Change a mask in place by a mutation chosen by its credit."""
-        name = self.learners["mutate"].choose(self.streams.mutate)
+        name = self.mutation_credit.choose(self.streams.mutate)
         before = self.passes["guidance"]
+        individual.rate = None
         self.mutations[name](individual)
         individual.operator, individual.passes = name, self.passes["guidance"] - before
         return (individual,)
 
     def observe(self, generation: Generation) -> None:
-        """Pay the operators of a generation's offspring for those that survived."""
-        survivors = {id(individual) for individual in generation.population}
+        """Pay the operators of a generation's offspring, and learn the rates, of survivors."""
+        survivors, successful = {id(individual) for individual in generation.population}, []
         for child in generation.offspring:
-            survived, cost = int(id(child) in survivors), self.cost + getattr(child, "passes", 0)
+            survived, cost = id(child) in survivors, self.cost + getattr(child, "passes", 0)
             if hasattr(child, "operator"):
-                self.learners["mutate"].credit(child.operator, survived=survived, passes=cost)
+                self.mutation_credit.credit(child.operator, survived=survived, passes=cost)
+                if survived and child.rate is not None:
+                    successful.append(child.rate)
             if hasattr(child, "mated"):
-                self.learners["mate"].credit(child.mated, survived=survived, passes=cost)
+                self.crossover_credit.credit(child.mated, survived=survived, passes=cost)
+        self.rates.update(successful)
 
     def _drift(self, individual: Any) -> None:
         self._guided(individual, individual.count())
@@ -105,13 +117,14 @@ class Variation:
 
     def _guided(self, individual: Any, count: int) -> None:
         assert self.guidance is not None
+        individual.rate = self.rates.draw(self.streams.mutate)
         mutDrift(
             individual,
             saliency=self.guidance,
             score=self.score,
             count=count,
             steps=DRIFT_STEPS,
-            rate=self.rate,
+            rate=individual.rate,
         )
 
     def _importance(self, individual: Any) -> None:

@@ -73,10 +73,11 @@ class Config:
             raise unknown("algorithm", self.algorithm, ALGORITHMS)
         if self.population < 4:
             raise InputError(f"population: expected at least 4, got {self.population}")
-        if len(self.generations) != 2 or min(self.generations) < 1:
+        both = self.generations if isinstance(self.generations, tuple) else (self.generations,)
+        if len(both) != 2 or min(both) < 1:
             raise InputError(
                 "generations: expected two whole numbers of at least 1, for the two phases; got "
-                f"{' '.join(map(str, self.generations))}: write for example --generations 12 12"
+                f"{' '.join(map(str, both))}: write for example --generations 12 12"
             )
         for name in ("recalibrate", "descent"):
             if not 0 <= getattr(self, name) <= 1:

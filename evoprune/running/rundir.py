@@ -13,6 +13,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -77,8 +78,11 @@ class RunDir:
 
     def read_table(self, name: str) -> list[dict[str, float | str]]:
         """Read a CSV file of the run; what looks like a number is one."""
-        with (self.path / name).open(newline="") as file:
-            return [{k: _number(v) for k, v in row.items()} for row in csv.DictReader(file)]
+        try:
+            with (self.path / name).open(newline="") as file:
+                return [{k: _number(v) for k, v in row.items()} for row in csv.DictReader(file)]
+        except OSError as cause:
+            raise InputError(f"run: cannot read {self.path / name}: {cause}") from cause
 
     def write_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> Path:
         """Write arrays as npz."""
@@ -92,8 +96,11 @@ class RunDir:
 
     def read_arrays(self, name: str) -> dict[str, np.ndarray]:
         """Read an npz file; pickled objects in it are refused."""
-        with np.load(self.path / name, allow_pickle=False) as file:
-            return dict(file)
+        try:
+            with np.load(self.path / name, allow_pickle=False) as file:
+                return dict(file)
+        except (OSError, ValueError, BadZipFile) as cause:
+            raise InputError(f"run: cannot read {self.path / name}: {cause}") from cause
 
 
 def _number(text: str) -> float | str:
