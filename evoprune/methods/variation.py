@@ -65,7 +65,11 @@ class Variation:
         }
         self.crossovers: dict[str, Callable[[Any, Any], Any]] = {"layers": self._layers}
         if guidance is not None:
-            self.mutations |= {"drift": self._drift, "descend": self._descend}
+            self.mutations = {
+                "drift": self._drift,
+                "descend": self._descend,
+                "importance": self._importance,
+            }
             self.crossovers |= {"scores": self._scores}
         credit = partial(OperatorCredit, floor=0.05, decay=0.95, enabled=adaptive)
         self.mutation_credit = credit(list(self.mutations))

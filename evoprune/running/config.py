@@ -54,7 +54,7 @@ class Config:
     recalibrate: float = 0.0
     guided: bool = True
     descent: float = 0.6
-    measure: str = "error"
+    measure: str = "soft_error"
     precision: str = "fp32"
     seed: int = 0
     device: str = "cpu"

@@ -130,16 +130,17 @@ def summarise(
     anchors: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """Put the run into one dictionary, the content of summary.json."""
+    logged = {name: [row for row in run.logbook if row["phase"] == name] for name in run.seconds}
+    first = logged["thresholds"][-1]["passes"]
 
-    def phase(name: str, parts: tuple[str, ...], rows: list[dict[str, Any]]) -> dict[str, Any]:
-        log = [row for row in run.logbook if row["phase"] in parts]
-        before = [row["passes"] for row in run.logbook if row["phase"] not in parts]
-        start = max((p for p in before if p <= log[0]["passes"]), default=0)
+    def phase(
+        name: str, parts: tuple[str, ...], passes: int, rows: list[dict[str, Any]]
+    ) -> dict[str, Any]:
         return {
             "name": name,
-            "evaluations": sum(row["evaluations"] for row in log),
-            "passes": log[-1]["passes"] - start,
-            "seconds": round(sum(run.seconds[part] for part in parts), 3),
+            "evaluations": sum(row["evaluations"] for p in parts for row in logged.get(p, ())),
+            "passes": passes,
+            "seconds": round(sum(run.seconds.get(part, 0.0) for part in parts), 3),
             "hypervolume": {s: volume(rows, s, dense) for s in ("search", "test")},
         }
 
@@ -155,8 +156,8 @@ def summarise(
         "passes": {kind: int(run.passes[kind]) for kind in KINDS},
         "not_finite": int(run.passes["not finite"]),
         "phases": [
-            phase("thresholds", ("thresholds",), coarse),
-            phase("masks", ("descent", "masks"), front),
+            phase("thresholds", ("thresholds",), first, coarse),
+            phase("masks", ("descent", "masks"), run.passes.spent() - first, front),
         ],
         "baselines": {
             name: {

@@ -31,7 +31,7 @@ def mask(variation: Variation, density: float = 0.5) -> object:
     return individual_type("mask", 2).from_numpy(drawn)
 
 
-@pytest.mark.parametrize("name", ["importance", "swap", "drift", "descend"])
+@pytest.mark.parametrize("name", ["importance", "drift", "descend"])
 def test_every_mutation_changes_a_mask(variation: Variation, name: str) -> None:
     individual = mask(variation)
     before = individual.to_numpy()  # type: ignore[attr-defined]
@@ -49,11 +49,11 @@ def test_a_mutation_notes_its_name_and_what_it_spent(variation: Variation) -> No
 
 def test_survivors_of_an_operator_raise_its_chance(variation: Variation) -> None:
     children = [variation.mutate(mask(variation))[0] for _ in range(60)]
-    winners = [child for child in children if child.operator == "swap"]
+    winners = [child for child in children if child.operator == "importance"]
     variation.observe(Generation(1, winners, children, {}))
     learner = variation.learners["mutate"]
     chances = dict(zip(learner.names, learner.chances(), strict=True))
-    assert max(chances, key=lambda name: chances[name]) == "swap"
+    assert max(chances, key=lambda name: chances[name]) == "importance"
 
 
 def test_without_guidance_the_guided_operators_are_left_out(variation: Variation) -> None:
