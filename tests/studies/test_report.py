@@ -1,0 +1,51 @@
+"""What a report says of plain rows, worked by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from evoprune.studies.report import at_density, table, volume
+
+DENSE = {"density": 1.0, "search_error": 0.1, "test_error": 0.2}
+
+
+def row(density: float, search: float, test: float) -> dict[str, float]:
+    return {"id": 0, "density": density, "search_error": search, "test_error": test}
+
+
+def test_the_dense_network_alone_spans_no_volume() -> None:
+    assert volume([], "test", DENSE) == 0.0
+
+
+def test_the_volume_of_one_network_is_a_rectangle() -> None:
+    assert volume([row(0.25, 0.5, 0.6)], "search", DENSE) == pytest.approx(0.75 * 0.5)
+    assert volume([row(0.25, 0.5, 0.6)], "test", DENSE) == pytest.approx(0.75 * 0.4)
+
+
+def test_a_network_that_search_would_not_pick_does_not_count_on_the_test_split() -> None:
+    lucky = row(0.25, 0.7, 0.0)
+    assert volume([row(0.25, 0.5, 0.6), lucky], "test", DENSE) == pytest.approx(0.75 * 0.4)
+
+
+def test_baselines_count_by_their_front_on_the_split_itself() -> None:
+    rows = [{"density": 0.5, "test_error": 0.4}, {"density": 0.5, "test_error": 0.3}]
+    assert volume(rows, "test", DENSE) == pytest.approx(0.5 * 0.7)
+
+
+def test_between_measured_densities_a_baseline_is_read_off_a_line() -> None:
+    points = [{"density": 0.5, "test_error": 0.1}, {"density": 0.1, "test_error": 0.5}]
+    assert at_density(points, 0.3) == pytest.approx(0.3)
+
+
+def test_the_table_picks_the_densest_network_that_is_small_enough() -> None:
+    volumes = {"hypervolume": {"test": 0.5}}
+    summary = {
+        "dense": {"test_error": 0.2, "weights": 1000},
+        "front": [row(0.19, 0.3, 0.31), row(0.45, 0.2, 0.21)],
+        "baselines": {"lamp": {**volumes, "points": [{"density": 0.2, "test_error": 0.77}]}},
+        "phases": [volumes, volumes],
+    }
+    lines = table(summary).splitlines()
+    assert lines[1].split()[:2] == ["1.000", "0.2000"]
+    assert [line.split()[:2] for line in lines[2:-1]] == [["0.450", "0.2100"], ["0.190", "0.3100"]]
+    assert lines[-1].split()[1:] == ["0.5000", "0.5000"]
