@@ -17,6 +17,8 @@ from evoprune.space.weights import WeightSpace
 Unchanged = Callable[[nn.Module], AbstractContextManager[None]]
 Cut = Callable[[nn.Module, np.ndarray], nn.Module]
 
+torch.set_num_threads(1)  # the tests' networks are too small to share out
+
 
 @pytest.fixture
 def model() -> nn.Module:

@@ -16,7 +16,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 EXAMPLES = sorted(ROOT.glob("examples/*.py"))
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)\s#]+)(?:#[^)\s]*)?\)")
-FAST = {"EVOPRUNE_FAST": "1", "MPLBACKEND": "Agg"}
+FAST = {"EVOPRUNE_FAST": "1", "MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1"}
 
 
 def page_name(path: Path) -> str:
