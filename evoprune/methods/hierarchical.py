@@ -133,6 +133,7 @@ def search_masks(
 ) -> Archive:
     """Phase 2: masks of the free genes; a descent for the first ones, then NSGA-II or MOEA/D."""
     space, streams = evaluator.space, problem.streams
+    run.keep("masks", evaluator.cache)
     kind = individual_type("mask", 2)
     guided = guidance if config.guided else None
     variation = Variation(space, guided, streams, problem.passes, cost=evaluator.cost)
@@ -144,7 +145,7 @@ def search_masks(
     masks = first_masks(space, densities, streams.init)
     archive = Archive()
     if config.guided:
-        masks, archive = run_descent(config, run, toolbox, space, masks[0], densities)
+        masks, archive = run_descent(config, run, toolbox, evaluator, masks[0], densities)
 
     def loop(population: list[Any], number: int, state: dict[str, Any]) -> Iterator[Generation]:
         if config.algorithm == "nsga2":
@@ -178,11 +179,12 @@ def run_descent(
     config: Config,
     run: Run,
     toolbox: base.Toolbox,
-    space: WeightSpace,
+    evaluator: Evaluator,
     start: Any,
     densities: list[float],
 ) -> tuple[list[Any], Archive]:
     """Drift the first mask down the densities; its share of the budget is spread over the rungs."""
+    space = evaluator.space
     counts = [max(1, round(free_share(space, d) * space.genes)) for d in densities[1:]]
     batch, spent = toolbox.saliency.batch, run.once("before descent", run.passes.spent)
 
@@ -190,7 +192,7 @@ def run_descent(
         if config.passes is None:
             return STEPS
         budget = config.descent * (config.passes - spent) - (run.passes.spent() - spent)
-        judged = toolbox.evaluate.cost * (len(counts) - rung)
+        judged = evaluator.cost * (len(counts) - rung)
         return max(1, int((budget - judged) / (len(counts) - rung) / (3 * batch)))
 
     def loop(population: list[Any], number: int, state: dict[str, Any]) -> Iterator[Generation]:
@@ -216,7 +218,6 @@ def mask_toolbox(
     """Return the toolbox of phase 2; register in it what you would have otherwise."""
     toolbox = base.Toolbox()
     toolbox.register("evaluate", evaluator)
-    toolbox.evaluate.cost = evaluator.cost
     toolbox.register("map", evaluator.map)
     toolbox.saliency = guidance
     toolbox.register("mate", variation.mate)
@@ -253,6 +254,7 @@ def hierarchical(
     evaluator, guidance = problem.evaluator(), problem.guidance()
     thresholds = evaluator.within(problem.space, decode=decoder)
     run.restore()
+    run.keep("thresholds", thresholds.cache)
     coarse = search_thresholds(problem, config, run, thresholds, decoder)
     all_kept = np.ones(problem.space.size, bool)
     dense_error = run.once("dense error", lambda: evaluator.judge(all_kept)[0])

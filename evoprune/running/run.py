@@ -64,6 +64,7 @@ class Run:
         self.seconds: dict[str, float] = defaultdict(float)
         self.notes: dict[str, Any] = {}
         self.caches: dict[str, dict[bytes, tuple[float, ...]]] = {}
+        self._pending: tuple[dict[str, Any], Arrays] | None = None
         self._finished: dict[str, Arrays] = {}
         self._halfway: dict[str, Arrays] = {}
         if resume and directory is not None:
@@ -74,6 +75,14 @@ class Run:
         if name not in self.notes:
             self.notes[name] = measure()
         return self.notes[name]
+
+    def keep(self, name: str, cache: dict[bytes, tuple[float, ...]]) -> None:
+        """Keep an evaluator's cache in every checkpoint; going on, fill it from the latest one."""
+        self.caches[name] = cache
+        if self._pending is not None:
+            saved = unnest(f"cache-{name}", self._pending[1])
+            for key, values in zip(saved.get("keys", ()), saved.get("values", ()), strict=True):
+                cache[key.tobytes()] = tuple(values.tolist())
 
     def phase(
         self,
@@ -179,6 +188,8 @@ class Run:
         for learner, value in learners.items():
             arrays |= nest(f"learner-{learner}", value.state())
         for cache, entries in self.caches.items():
+            if not entries:
+                continue
             keys = np.frombuffer(b"".join(entries), np.uint8).reshape(len(entries), -1)
             arrays |= {f"cache-{cache}/keys": keys}
             arrays |= {f"cache-{cache}/values": np.array(list(entries.values()))}
@@ -198,13 +209,13 @@ class Run:
             self._pending = latest[1], latest[2]
 
     def restore(self) -> None:
-        """Set streams, passes, log and caches as the latest checkpoint holds them.
+        """Set streams, passes, notes and log as the latest checkpoint holds them.
 
         Call it once everything that draws or counts while it is built has been built.
         """
-        if not hasattr(self, "_pending"):
+        if self._pending is None:
             return
-        record, arrays = self._pending
+        record, _ = self._pending
         self.streams.restore(record["streams"])
         self.passes.clear()
         self.passes.update(record["passes"])
@@ -212,10 +223,6 @@ class Run:
         self.notes.update(record["notes"])
         for row in record["log"]:
             self.logbook.record(**row)
-        for name, cache in self.caches.items():
-            saved = unnest(f"cache-{name}", arrays)
-            for key, values in zip(saved.get("keys", ()), saved.get("values", ()), strict=True):
-                cache[key.tobytes()] = tuple(values.tolist())
 
     def _restore(
         self, name: str, arrays: Arrays, kind: Any, archive: Archive, learners: Mapping[str, Any]
