@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
 from evoprune.evaluation.guidance import Guidance
 from evoprune.space.decode import ThresholdDecoder, corridor_between
 from evoprune.space.weights import Bits
@@ -22,19 +20,21 @@ TRIAL_STEPS = 20
 REACH = 0.99  # share of the genes that a trial drift moves which must be free
 
 
-def choose_anchors(
-    front: Iterable[Any], *, dense_error: float, images: int, classes: int
-) -> tuple[Any, Any]:
+def choose_anchors(front: Iterable[Any], *, dense_error: float, classes: int) -> tuple[Any, Any]:
     """Return the light and the heavy anchor of a phase-1 front (ours).
 
-    Light: the sparsest solution whose error is within one standard error of the dense network's;
-    if there is none, the most accurate one. Heavy: the sparsest that still does better than
-    guessing; below it magnitude says nothing about where to go.
+    Light: the sparsest solution whose error is not above the dense network's; if there is none,
+    the most accurate one. Heavy: the sparsest that still does better than guessing; below it
+    magnitude says nothing about where to go.
+
+    Args:
+        front: individuals with (error, density) as objectives.
+        dense_error: of the dense network on the same images, 0 to 1.
+        classes: of the data; guessing errs on 1 - 1 / classes.
     """
     ordered = sorted(front, key=lambda individual: float(individual.fitness.values[1]))
-    tolerated = dense_error + np.sqrt(dense_error * (1 - dense_error) / images)
     best = min(ordered, key=lambda individual: individual.fitness.values[0])
-    light = next((i for i in ordered if i.fitness.values[0] <= tolerated), best)
+    light = next((i for i in ordered if i.fitness.values[0] <= dense_error), best)
     guess = 1 - 1 / classes
     heavy = next((i for i in ordered if i.fitness.values[0] < 0.99 * guess), ordered[0])
     return light, heavy

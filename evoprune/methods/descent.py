@@ -3,18 +3,25 @@
 A sparse mask cut straight from the magnitudes is dead, and no gradient wakes it. Coming down in
 small steps keeps the network alive at every density, and each rung of the ladder is one individual
 of the first population.
+
+The drift that comes down is *hot*: its rate is high enough to follow the falling density, and so
+high that noise keeps it from the best mask at any density. What becomes an individual is a side
+branch, *settled* by a few steps at a low rate; the hot one goes on down.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from deap import base
 
 from evoprune.records import Generation
-from operators.drift import mutDrift
+from operators.drift import keepTop, mutDrift
+
+COLD = 0.25  # rate of settling, as a share of the hot one
 
 
 def ladder(light: float, heavy: float, rungs: int) -> list[float]:
@@ -34,6 +41,7 @@ def descend(
     steps: int | Callable[[int], int],
     score: np.ndarray,
     rate: float,
+    settled: float = 0.0,
     number: int = 0,
     state: Mapping[str, np.ndarray] | None = None,
 ) -> Iterator[Generation]:
@@ -46,7 +54,8 @@ def descend(
         steps: drift steps a rung, or a function of the rung's number (so a budget can be shared
             out while it is spent).
         score: first score of the genes, shape (genes,).
-        rate: of the drift.
+        rate: of the hot drift.
+        settled: share of a rung's steps that settle the side branch, at `COLD` times the rate.
         number: the generation that `population` is; 0 if it is the start.
         state: of the generation gone on from; without one the start is judged and yielded first.
 
@@ -57,17 +66,19 @@ def descend(
     if number == 0 and not state:
         rungs[0].fitness.values = toolbox.evaluate(rungs[0])
         yield Generation(0, rungs[:], rungs[:], {"number": np.array(0)})
+    drift = partial(mutDrift, saliency=toolbox.saliency, score=score)
+    hot = toolbox.clone(rungs[-1])
+    if state and "hot" in state:
+        hot.score = np.array(state["hot"])
+        keepTop(hot, hot.score, hot.count())
     for rung in range(number, len(counts)):
-        individual = toolbox.clone(rungs[-1])
-        del individual.fitness.values
-        mutDrift(
-            individual,
-            saliency=toolbox.saliency,
-            score=score,
-            count=counts[rung],
-            steps=steps(rung) if callable(steps) else steps,
-            rate=rate,
-        )
+        every = steps(rung) if callable(steps) else steps
+        cold = round(settled * every)
+        drift(hot, count=counts[rung], steps=every - cold, rate=rate)
+        individual = toolbox.clone(hot)
+        drift(individual, count=counts[rung], steps=cold, rate=COLD * rate)
         individual.fitness.values = toolbox.evaluate(individual)
         rungs.append(individual)
-        yield Generation(rung + 1, rungs[:], [individual], {"number": np.array(rung + 1)})
+        passed_on = {"hot": hot.score} if hasattr(hot, "score") else {}
+        number_now = {"number": np.array(rung + 1)}
+        yield Generation(rung + 1, rungs[:], [individual], number_now | passed_on)

@@ -52,6 +52,7 @@ BELOW = 3.0  # the descent ends at this part of the heavy anchor's density
 UNGUIDED_MARGIN = 0.25  # of the corridor, where no guidance says how far it moves
 STEPS = 20  # of the drift on each rung of the descent, where no budget of passes says otherwise
 SHARPNESS = 200.0  # of the first masks: half a per cent of the ranks either side of a clean cut
+SETTLED = 0.35  # of a rung's steps
 RATE = 0.002  # of the descent; of 0.001 and 0.002 the better on ResNet-20 by search error
 
 
@@ -204,6 +205,7 @@ def run_descent(
             steps=steps,
             score=score,
             rate=RATE,
+            settled=SETTLED,
             number=number,
             state=state,
         )
@@ -258,12 +260,7 @@ def hierarchical(
     coarse = search_thresholds(problem, config, run, thresholds, decoder)
     all_kept = np.ones(problem.space.size, bool)
     dense_error = run.once("dense error", lambda: evaluator.judge(all_kept)[0])
-    anchors = choose_anchors(
-        coarse,
-        dense_error=dense_error,
-        images=len(evaluator.images),
-        classes=len(problem.data.classes),
-    )
+    anchors = choose_anchors(coarse, dense_error=dense_error, classes=len(problem.data.classes))
     light, heavy = (decoder(anchor) for anchor in anchors)
     margin = UNGUIDED_MARGIN
     if config.guided:

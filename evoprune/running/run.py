@@ -48,6 +48,7 @@ class Run:
     Attributes:
         logbook: DEAP's; a row a generation over all phases.
         seconds: time spent by phase.
+        network_seconds: the part of it spent in forward and backward passes.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Run:
         self.streams, self.passes, self.directory, self.bar = streams, passes, directory, bar
         self.logbook = tools.Logbook()
         self.seconds: dict[str, float] = defaultdict(float)
+        self.network_seconds: dict[str, float] = defaultdict(float)
         self.notes: dict[str, Any] = {}
         self.caches: dict[str, dict[bytes, tuple[float, ...]]] = {}
         self._pending: tuple[dict[str, Any], Arrays] | None = None
@@ -122,7 +124,7 @@ class Run:
         else:
             population = start()
         bar = tqdm(total=generations, initial=number, desc=name, disable=not self.bar)
-        before = self.seconds[name]
+        before = self.seconds[name], self.network_seconds[name] - self.passes.seconds
         with bar:
             if not self._spent(number, generations, passes) or not archive.points().size:
                 for generation in loop(population, number, state):
@@ -130,7 +132,8 @@ class Run:
                     archive.update([*generation.offspring, *population])
                     _forget_scores(archive, population)
                     observe(generation)
-                    self.seconds[name] = before + time.perf_counter() - began
+                    self.seconds[name] = before[0] + time.perf_counter() - began
+                    self.network_seconds[name] = before[1] + self.passes.seconds
                     self._record(name, generation, archive)
                     bar.set_postfix(hypervolume=f"{self.logbook[-1]['hypervolume']:.4f}")
                     bar.update(number - bar.n)
@@ -178,6 +181,7 @@ class Run:
             "streams": self.streams.state(),
             "passes": dict(self.passes),
             "seconds": dict(self.seconds),
+            "network_seconds": dict(self.network_seconds),
             "notes": self.notes,
             "log": list(self.logbook),
         }
@@ -220,6 +224,7 @@ class Run:
         self.passes.clear()
         self.passes.update(record["passes"])
         self.seconds.update(record["seconds"])
+        self.network_seconds.update(record["network_seconds"])
         self.notes.update(record["notes"])
         for row in record["log"]:
             self.logbook.record(**row)

@@ -175,7 +175,7 @@ def summarise(
         "anchors": anchors,
         "notes": run.notes,
         "seconds": {
-            "network": round(problem.passes.seconds, 3),
+            "network": round(sum(run.network_seconds.values()), 3),
             "phases": round(sum(run.seconds.values()), 3),
         },
         "front": front,
