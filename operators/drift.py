@@ -17,13 +17,13 @@ def keepTop(individual: Any, score: npt.NDArray[np.floating], count: int) -> flo
 
     Ties at the threshold are kept in the order of the genome.
 
-    Returns:
-        The threshold: the lowest score kept, infinite if none is.
-
     Args:
         individual: a BitString.
         score: shape (genes,).
         count: 0 to len(individual).
+
+    Returns:
+        The threshold: the lowest score kept, infinite if none is.
 
     >>> from operators import BitString
     >>> mask = BitString([0, 0, 0, 0])
