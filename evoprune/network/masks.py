@@ -95,14 +95,13 @@ def recalibrate(model: nn.Module, batches: Sequence[torch.Tensor], *, strength: 
         strength: 0 (nothing changes) to 1.
     """
     layers = batchnorms(model)
-    kept = [[layer.running_mean, layer.running_var] for layer in layers]
-    old = [[statistic.clone() for statistic in pair if statistic is not None] for pair in kept]
+    pairs = [(layer.running_mean, layer.running_var) for layer in layers]
+    statistics = [statistic for pair in pairs for statistic in pair if statistic is not None]
+    old = [statistic.clone() for statistic in statistics]
     for layer in layers:
         layer.reset_running_stats()
     with torch.no_grad(), batch_statistics(model, momentum=None):
         for batch in batches:
             model(batch)
-    for pair, before in zip(kept, old, strict=True):
-        for new, value in zip(pair, before, strict=True):
-            if new is not None:
-                new.lerp_(value, 1 - strength)
+    for new, before in zip(statistics, old, strict=True):
+        new.lerp_(before, 1 - strength)
