@@ -105,7 +105,7 @@ def _add_settings(run: argparse.ArgumentParser) -> None:
     add(
         "--measure",
         default=default.measure,
-        help="what phase 2 minimises beside the density: error or soft_error",
+        help="what is minimised beside the density: error or soft_error",
     )
     add("--precision", default=default.precision, help="of the search: fp32 or bf16")
     add("--threads", type=int, help="threads of torch (default: torch's own)")

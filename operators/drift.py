@@ -51,6 +51,7 @@ def mutDrift(
     steps: int,
     rate: float,
     decay: float = 0.9,
+    mean: npt.NDArray[np.float32] | None = None,
 ) -> tuple[Any]:
     """Drift a mask in place along the saliency of its own genes, to a wanted number of ones.
 
@@ -79,6 +80,9 @@ def mutDrift(
         steps: number of calls of `saliency`; 0 changes nothing.
         rate: mean move of the scores a step, as a share of the threshold.
         decay: memory of the average, 0 (none) to below 1.
+        mean: filled, if given, with the mean of the scores over the settled half, each measured
+            from its step's threshold, shape (genes,). The steps keep a mask on the move; their
+            mean is nearer to where they lead (Polyak and Juditsky, 1992).
 
     Returns:
         The individual itself, in a tuple.
@@ -92,7 +96,7 @@ def mutDrift(
     if steps == 0:
         return (individual,)
     s = alignScore(individual, score)
-    v = np.zeros_like(s)
+    v, total, settled = np.zeros_like(s), np.zeros_like(s), 0
     start = max(individual.count(), 1)
     threshold = keepTop(individual, s, start)
     for step in range(steps):
@@ -103,6 +107,11 @@ def mutDrift(
             s += (rate * abs(threshold) / pace) * v
         glide = min(1.0, 2 * (step + 1) / steps)
         threshold = keepTop(individual, s, round(start * (count / start) ** glide))
+        if mean is not None and glide == 1:
+            total += s - np.float32(threshold)
+            settled += 1
+    if mean is not None:
+        mean[:] = total / settled + np.float32(threshold)
     individual.score = s
     return (individual,)
 

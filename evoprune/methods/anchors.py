@@ -20,21 +20,21 @@ TRIAL_STEPS = 20
 REACH = 0.99  # share of the genes that a trial drift moves which must be free
 
 
-def choose_anchors(front: Iterable[Any], *, dense_error: float, classes: int) -> tuple[Any, Any]:
+def choose_anchors(front: Iterable[Any], *, dense: float, classes: int) -> tuple[Any, Any]:
     """Return the light and the heavy anchor of a phase-1 front (ours).
 
-    Light: the sparsest solution whose error is not above the dense network's; if there is none,
-    the most accurate one. Heavy: the sparsest that still does better than guessing; below it
+    Light: the sparsest solution that is measured no worse than the dense network; if there is
+    none, the best one. Heavy: the sparsest that still does better than guessing; below it
     magnitude says nothing about where to go.
 
     Args:
-        front: individuals with (error, density) as objectives.
-        dense_error: of the dense network on the same images, 0 to 1.
+        front: individuals with (error, density) as objectives; the error may be a soft one.
+        dense: error of the dense network, measured alike, 0 to 1.
         classes: of the data; guessing errs on 1 - 1 / classes.
     """
     ordered = sorted(front, key=lambda individual: float(individual.fitness.values[1]))
     best = min(ordered, key=lambda individual: individual.fitness.values[0])
-    light = next((i for i in ordered if i.fitness.values[0] <= dense_error), best)
+    light = next((i for i in ordered if i.fitness.values[0] <= dense), best)
     guess = 1 - 1 / classes
     heavy = next((i for i in ordered if i.fitness.values[0] < 0.99 * guess), ordered[0])
     return light, heavy

@@ -5,8 +5,8 @@ small steps keeps the network alive at every density, and each rung of the ladde
 of the first population.
 
 The drift that comes down is *hot*: its rate is high enough to follow the falling density, and so
-high that noise keeps it from the best mask at any density. What becomes an individual is a side
-branch, *settled* by a few steps at a low rate; the hot one goes on down.
+high that noise keeps it from the best mask at any density. What becomes an individual is the mask
+of its mean score on the rung, where the noise cancels; the hot one goes on down.
 """
 
 from __future__ import annotations
@@ -20,8 +20,6 @@ from deap import base
 
 from evoprune.records import Generation
 from operators.drift import keepTop, mutDrift
-
-COLD = 0.25  # rate of settling, as a share of the hot one
 
 
 def ladder(light: float, heavy: float, rungs: int) -> list[float]:
@@ -41,7 +39,6 @@ def descend(
     steps: int | Callable[[int], int],
     score: np.ndarray,
     rate: float,
-    settled: float = 0.0,
     number: int = 0,
     state: Mapping[str, np.ndarray] | None = None,
 ) -> Iterator[Generation]:
@@ -55,7 +52,6 @@ def descend(
             out while it is spent).
         score: first score of the genes, shape (genes,).
         rate: of the hot drift.
-        settled: share of a rung's steps that settle the side branch, at `COLD` times the rate.
         number: the generation that `population` is; 0 if it is the start.
         state: of the generation gone on from; without one the start is judged and yielded first.
 
@@ -67,18 +63,17 @@ def descend(
         rungs[0].fitness.values = toolbox.evaluate(rungs[0])
         yield Generation(0, rungs[:], rungs[:], {"number": np.array(0)})
     drift = partial(mutDrift, saliency=toolbox.saliency, score=score)
-    hot = toolbox.clone(rungs[-1])
+    hot, mean = toolbox.clone(rungs[-1]), np.zeros(len(score), np.float32)
     if state and "hot" in state:
         hot.score = np.array(state["hot"])
         keepTop(hot, hot.score, hot.count())
     for rung in range(number, len(counts)):
         every = steps(rung) if callable(steps) else steps
-        cold = round(settled * every)
-        drift(hot, count=counts[rung], steps=every - cold, rate=rate)
+        drift(hot, count=counts[rung], steps=every, rate=rate, mean=mean)
         individual = toolbox.clone(hot)
-        drift(individual, count=counts[rung], steps=cold, rate=COLD * rate)
+        individual.score = mean.copy()
+        keepTop(individual, individual.score, counts[rung])
         individual.fitness.values = toolbox.evaluate(individual)
         rungs.append(individual)
-        passed_on = {"hot": hot.score} if hasattr(hot, "score") else {}
-        number_now = {"number": np.array(rung + 1)}
-        yield Generation(rung + 1, rungs[:], [individual], number_now | passed_on)
+        state_now = {"number": np.array(rung + 1), "hot": hot.score}
+        yield Generation(rung + 1, rungs[:], [individual], state_now)

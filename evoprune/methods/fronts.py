@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from evoprune.evaluation.evaluator import Evaluator
 from evoprune.space.weights import Bits, Corridor
 
 
 @dataclass
 class Solution:
-    """A pruned network: its mask over all weights, and what the search saw.
+    """A pruned network: its mask over all weights, and what it is worth on search images.
 
     Attributes:
         mask: bool, shape (size,).
-        error: on the search split, 0 to 1.
+        error: 0 to 1; the measure that was searched by, until `judged` measures the error.
         density: kept share, 0 to 1.
         phase: where it was found.
     """
@@ -32,11 +34,12 @@ class Outcome:
     """What a run of the method found.
 
     Attributes:
-        front: of both phases and the dense network, sparsest first.
-        coarse: the front of phase 1 alone.
+        front: of both phases and the dense network, sparsest first, by error on the whole search
+            split.
+        coarse: the front of phase 1 alone, as it was searched by.
         anchors: the masks of the light and the heavy anchor.
         corridor: the genes that phase 2 could change.
-        dense_error: of the dense network on the search split.
+        dense_error: of the dense network on the whole search split.
     """
 
     front: list[Solution]
@@ -50,6 +53,11 @@ def solution(mask: Bits, individual: Any, phase: str) -> Solution:
     """Return an evaluated individual as a solution."""
     error, density = individual.fitness.values
     return Solution(mask, error, density, phase)
+
+
+def judged(solutions: Iterable[Solution], evaluator: Evaluator) -> list[Solution]:
+    """Measure solutions anew: what looked best to the search was partly lucky with its images."""
+    return [replace(s, error=evaluator.judge(s.mask)[0]) for s in solutions]
 
 
 def front_of(solutions: list[Solution]) -> list[Solution]:

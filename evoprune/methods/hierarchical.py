@@ -16,7 +16,6 @@ No weight is ever changed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,7 @@ from evoprune.evaluation.guidance import Guidance
 from evoprune.methods.anchors import choose_anchors, measure_margin
 from evoprune.methods.baselines import baseline
 from evoprune.methods.descent import descend, ladder
-from evoprune.methods.fronts import Outcome, Solution, front_of, solution, thinned
+from evoprune.methods.fronts import Outcome, Solution, front_of, judged, solution, thinned
 from evoprune.methods.variation import Variation
 from evoprune.records import Generation
 from evoprune.running.config import Config
@@ -46,24 +45,28 @@ from operators.selection import selCrowdedTournament, selNSGA2
 
 Operator = Callable[..., Any]
 SEEDED_DENSITIES = (0.8, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.02)
-FRONT = 32  # solutions handed to the user at most
 CORE_MARGIN = 0.8  # a drift stays alive where magnitude is dead, so the core is small
 BELOW = 3.0  # the descent ends at this part of the heavy anchor's density
 UNGUIDED_MARGIN = 0.25  # of the corridor, where no guidance says how far it moves
 STEPS = 20  # of the drift on each rung of the descent, where no budget of passes says otherwise
 SHARPNESS = 200.0  # of the first masks: half a per cent of the ranks either side of a clean cut
-SETTLED = 0.35  # of a rung's steps
 RATE = 0.002  # of the descent; of 0.001 and 0.002 the better on ResNet-20 by search error
 
 
 def search_thresholds(
-    problem: Problem, config: Config, run: Run, evaluator: Evaluator, decoder: ThresholdDecoder
+    problem: Problem,
+    config: Config,
+    run: Run,
+    evaluator: Evaluator,
+    decoder: ThresholdDecoder,
+    limit: int | None,
 ) -> Archive:
     """Phase 1: one threshold a layer, NSGA-II with DEAP's bounded SBX and polynomial mutation.
 
     The mating and mutation settings are those of Deb et al., 2002: eta 20, a gene in `layers`.
     """
     toolbox = threshold_toolbox(problem, evaluator, decoder)
+    run.keep("thresholds", evaluator.cache)
 
     def loop(population: list[Any], number: int, state: Any) -> Iterator[Generation]:
         return nsga2(toolbox, population, rng=problem.streams.select, number=number, state=state)
@@ -74,7 +77,7 @@ def search_thresholds(
         lambda: toolbox.population(n=config.population),
         loop,
         generations=config.generations[0],
-        passes=config.passes,
+        passes=limit,
     )[1]
 
 
@@ -130,6 +133,7 @@ def search_masks(
     evaluator: Evaluator,
     guidance: Guidance,
     densities: list[float],
+    limit: int | None,
     own: Mapping[str, Operator | None],
 ) -> Archive:
     """Phase 2: masks of the free genes; a descent for the first ones, then NSGA-II or MOEA/D."""
@@ -146,7 +150,7 @@ def search_masks(
     masks = first_masks(space, densities, streams.init)
     archive = Archive()
     if config.guided:
-        masks, archive = run_descent(config, run, toolbox, evaluator, masks[0], densities)
+        masks, archive = run_descent(config, run, toolbox, evaluator, masks[0], densities, limit)
 
     def loop(population: list[Any], number: int, state: dict[str, Any]) -> Iterator[Generation]:
         if config.algorithm == "nsga2":
@@ -168,7 +172,7 @@ def search_masks(
         lambda: masks,
         loop,
         generations=config.generations[1],
-        passes=config.passes,
+        passes=limit,
         learners=variation.learners,
         observe=variation.observe,
     )
@@ -183,6 +187,7 @@ def run_descent(
     evaluator: Evaluator,
     start: Any,
     densities: list[float],
+    limit: int | None,
 ) -> tuple[list[Any], Archive]:
     """Drift the first mask down the densities; its share of the budget is spread over the rungs."""
     space = evaluator.space
@@ -190,9 +195,9 @@ def run_descent(
     batch, spent = toolbox.saliency.batch, run.once("before descent", run.passes.spent)
 
     def steps(rung: int) -> int:
-        if config.passes is None:
+        if limit is None:
             return STEPS
-        budget = config.descent * (config.passes - spent) - (run.passes.spent() - spent)
+        budget = config.descent * (limit - spent) - (run.passes.spent() - spent)
         judged = evaluator.cost * (len(counts) - rung)
         return max(1, int((budget - judged) / (len(counts) - rung) / (3 * batch)))
 
@@ -205,7 +210,6 @@ def run_descent(
             steps=steps,
             score=score,
             rate=RATE,
-            settled=SETTLED,
             number=number,
             state=state,
         )
@@ -253,47 +257,42 @@ def hierarchical(
         mutate: a mutation of a mask, likewise.
     """
     decoder = ThresholdDecoder(problem.space)
-    evaluator, guidance = problem.evaluator(), problem.guidance()
-    thresholds = evaluator.within(problem.space, decode=decoder)
+    judge, guidance = problem.evaluator(), problem.guidance()
+    evaluator = problem.evaluator(images=config.search_images).within(
+        problem.space, decode=decoder, objectives=(config.measure, "density")
+    )
     run.restore()
-    run.keep("thresholds", thresholds.cache)
-    coarse = search_thresholds(problem, config, run, thresholds, decoder)
+    limit = None if config.passes is None else config.passes - config.population * judge.cost
+    coarse = search_thresholds(problem, config, run, evaluator, decoder, limit)
     all_kept = np.ones(problem.space.size, bool)
-    dense_error = run.once("dense error", lambda: evaluator.judge(all_kept)[0])
-    anchors = choose_anchors(coarse, dense_error=dense_error, classes=len(problem.data.classes))
+    dense = run.once("dense", lambda: evaluator.judge(all_kept)[0])
+    anchors = choose_anchors(coarse, dense=dense, classes=len(problem.data.classes))
     light, heavy = (decoder(anchor) for anchor in anchors)
     margin = UNGUIDED_MARGIN
     if config.guided:
         margin = run.once(
             "margin", lambda: measure_margin(light, heavy, decoder, guidance, rate=RATE)
         )
+    core_margin = max(margin, CORE_MARGIN)
     corridor = corridor_between(
-        light,
-        heavy,
-        ranks=decoder.ranks,
-        margin=margin,
-        core_margin=max(margin, CORE_MARGIN),
+        light, heavy, ranks=decoder.ranks, margin=margin, core_margin=core_margin
     )
     space = problem.space.within(corridor)
     densities = ladder(space.density(light), space.density(heavy) / BELOW, config.population)
+    own = {"mate": mate, "mutate": mutate}
     fine = search_masks(
         problem,
         config,
         run,
-        evaluator.within(space, objectives=(config.measure, "density")),
+        evaluator.within(space),
         guidance.within(space),
         densities,
-        {"mate": mate, "mutate": mutate},
+        limit,
+        own,
     )
-    first = [solution(decoder(i), i, "thresholds") for i in coarse]
+    first = front_of([solution(decoder(i), i, "thresholds") for i in coarse])
     second = [solution(space.mask(i), i, "masks") for i in fine]
-    if config.measure != "error":
-        second = [replace(s, error=evaluator.judge(s.mask)[0]) for s in second]
-    whole = Solution(all_kept, dense_error, 1.0, "dense")
-    return Outcome(
-        thinned(front_of([*first, *second, whole]), FRONT),
-        front_of(first),
-        {"light": light, "heavy": heavy},
-        corridor,
-        dense_error,
-    )
+    found = thinned(front_of([*first, *second]), config.population - 1)
+    front = judged([*found, Solution(all_kept, dense, 1.0, "dense")], judge)
+    anchor_masks = {"light": light, "heavy": heavy}
+    return Outcome(front_of(front), first, anchor_masks, corridor, front[-1].error)

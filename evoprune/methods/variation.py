@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from evoprune.evaluation.guidance import Guidance
 from evoprune.passes import Passes
 from evoprune.records import Generation
@@ -17,7 +19,7 @@ from evoprune.seeding import Streams
 from evoprune.space.weights import WeightSpace
 from operators.adaptation import OperatorCredit, SuccessHistory
 from operators.crossover import cxLayers
-from operators.drift import cxScores, mutDrift
+from operators.drift import cxScores, keepTop, mutDrift
 from operators.mutation import mutImportance, mutSwap
 
 Learner = OperatorCredit | SuccessHistory
@@ -122,6 +124,7 @@ class Variation:
     def _guided(self, individual: Any, count: int) -> None:
         assert self.guidance is not None
         individual.rate = self.rates.draw(self.streams.mutate)
+        mean = np.empty_like(self.score)
         mutDrift(
             individual,
             saliency=self.guidance,
@@ -129,7 +132,10 @@ class Variation:
             count=count,
             steps=DRIFT_STEPS,
             rate=individual.rate,
+            mean=mean,
         )
+        individual.score = mean
+        keepTop(individual, mean, count)
 
     def _importance(self, individual: Any) -> None:
         rng = self.streams.mutate

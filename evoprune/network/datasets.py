@@ -86,7 +86,6 @@ def load(
     *,
     root: str | Path | None = None,
     search_from: str = "train",
-    search_images: int | None = None,
     download: bool = False,
     image_size: int | None = None,
 ) -> Dataset:
@@ -96,7 +95,6 @@ def load(
         name: one of `NAMES`; "folder:PATH" for a tree of images PATH/{train,test}/CLASS/.
         root: folder of the data; EVOPRUNE_DATA if None. Digits and folders need none.
         search_from: which official split `search` is cut from; see the module.
-        search_images: keep the first so many images of `search`; all if None.
         download: let torchvision fetch what is absent.
         image_size: height and width that a folder's images are brought to, in pixels; the size of
             the first one if None.
@@ -126,7 +124,6 @@ def load(
         _split(*test),
         classes,
         search_from=search_from,
-        search_images=search_images,
         search_share=0.2 if name == "digits" else 0.1,
     )
 
@@ -138,7 +135,6 @@ def split(
     classes: Sequence[str],
     *,
     search_from: str = "train",
-    search_images: int | None = None,
     search_share: float = 0.1,
 ) -> Dataset:
     """Cut official training and test images into train, search and test.
@@ -149,7 +145,6 @@ def split(
         test: all test images.
         classes: names of the classes, in the order of the labels.
         search_from: which of the two `search` is cut from.
-        search_images: keep the first so many images of `search`; all if None.
         search_share: of the training images, with `search_from="train"`; 0 to 1.
 
     Raises:
@@ -172,10 +167,6 @@ def split(
             raise InputError(
                 f"data {name}: the split {what} is empty; put more images into the data set"
             )
-    if search_images is not None:
-        if not 1 <= search_images <= len(search):
-            raise InputError(f"search_images: expected 1 to {len(search)}, got {search_images}")
-        search = search.part(slice(search_images))
     seen = search_from == "test"
     return Dataset(name, train, search, test, list(classes), mean, deviation, seen)
 

@@ -27,12 +27,13 @@ class Config:
         population: individuals a generation, at least 4.
         generations: of phase 1 and of phase 2.
         passes: image passes at which the run ends; None sets no limit.
-        search_images: images of the search split that judge a candidate; all if None.
+        search_images: images of the search split that judge a candidate; all if None. The front
+            that a run ends with is judged on all of them.
         recalibrate: strength of BatchNorm recalibration, 0 (off) to 1.
         guided: whether drift serves as an operator, and makes the first masks.
         descent: share of phase 2's passes that the descent of the first masks may take.
-        measure: what phase 2 minimises beside the density, "error" or "soft_error"; the front is
-            told in errors either way.
+        measure: what both phases minimise beside the density, "error" or "soft_error"; the front
+            is told in errors either way.
         precision: "fp32" or "bf16" for the search; test figures are always fp32.
         seed: of all random streams.
         device: "cpu", "cuda" or another of torch's.

@@ -54,14 +54,19 @@ class Problem:
     precision: str = "fp32"
     device: str = "cpu"
 
-    def evaluator(self, split: str = "search", *, precision: str | None = None) -> Evaluator:
-        """Return an evaluator on a split; all but the search's count their passes apart."""
+    def evaluator(
+        self, split: str = "search", *, images: int | None = None, precision: str | None = None
+    ) -> Evaluator:
+        """Return an evaluator on the first images of a split, on all of them if None.
+
+        All but the search's count their passes apart.
+        """
         part = getattr(self.data, split)
         searching = split == "search" and precision is None
         return Evaluator(
             self.space,
-            self.images(part.images),
-            part.labels.to(self.device),
+            self.images(part.images[:images]),
+            part.labels[:images].to(self.device),
             recalibration=self.recalibration,
             passes=self.passes if searching else Passes(),
             batch=100,
@@ -116,9 +121,12 @@ def prepare(config: Config, streams: Streams, *, trained: Path | None = None) ->
         config.data,
         root=config.data_root,
         search_from="test" if config.weights else "train",
-        search_images=config.search_images,
         download=config.download,
     )
+    if config.search_images is not None and config.search_images > len(data.search):
+        raise InputError(
+            f"search-images: expected 1 to {len(data.search)}, got {config.search_images}"
+        )
     shape = data.train.images.shape
     torch.set_flush_denormal(True)
     model = models.build(

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from evoprune.errors import InputError
 from evoprune.evaluation.evaluator import Evaluator
 from evoprune.methods.baselines import BASELINES, baseline
-from evoprune.methods.fronts import Outcome, Solution, thinned
+from evoprune.methods.fronts import Outcome, Solution, judged, thinned
 from evoprune.passes import KINDS
 from evoprune.running.config import Config
 from evoprune.running.problem import Problem
@@ -40,7 +40,9 @@ def report(outcome: Outcome, problem: Problem, config: Config, run: Run, folder:
     dense_row = measured("dense", judge, np.ones(problem.space.size, bool))
     dense_row["search_error"] = outcome.dense_error
     front = front_rows(outcome.front, judge, bar=run.bar)
-    coarse = front_rows(thinned(outcome.coarse, COARSE), judge, bar=run.bar)
+    search = problem.evaluator("search", precision="fp32")
+    few = judged(thinned(outcome.coarse, COARSE), search)
+    coarse = front_rows(few, judge, bar=run.bar)
     controls = baseline_rows(config, judge, problem, bar=run.bar)
     anchors = [measured(name, judge, mask) for name, mask in outcome.anchors.items()]
     summary = summarise(config, problem, run, dense_row, front, coarse, controls, anchors)

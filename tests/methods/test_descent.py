@@ -76,12 +76,14 @@ def test_every_rung_is_judged_as_it_is(toolbox: base.Toolbox) -> None:
         assert mask.fitness.values == toolbox.evaluate(mask)
 
 
-def test_a_rung_is_the_drift_of_the_rung_before(toolbox: base.Toolbox) -> None:
-    mask = start()
+def test_a_rung_is_the_top_of_the_mean_score_of_one_drift_that_goes_on(
+    toolbox: base.Toolbox,
+) -> None:
+    hot, mean = start(), np.zeros(GENES, np.float32)
     for count, rung in zip(COUNTS, run(toolbox)[-1].population[1:], strict=True):
-        mutDrift(mask, saliency=saliency, score=SCORE, count=count, steps=6, rate=0.4)
-        assert mask == rung
-        assert (mask.score == rung.score).all()
+        mutDrift(hot, saliency=saliency, score=SCORE, count=count, steps=6, rate=0.4, mean=mean)
+        assert (rung.score == mean).all()
+        assert set(np.flatnonzero(rung.to_numpy())) == set(np.argsort(mean)[-count:])
 
 
 @pytest.mark.parametrize("stop", range(5))

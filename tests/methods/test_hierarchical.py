@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from evoprune.errors import InputError
 from evoprune.methods.fronts import Outcome, Solution, front_of
 from evoprune.methods.hierarchical import hierarchical
 from evoprune.running.config import Config
@@ -51,6 +52,25 @@ def test_a_solutions_error_is_measured_again_to_the_same_value(
     assert problem.evaluator().judge(solution.mask)[0] == solution.error
 
 
+def test_the_front_is_judged_on_the_whole_search_split(
+    searched: tuple[Outcome, Run, Problem],
+) -> None:
+    outcome, _, problem = searched
+    images = len(problem.data.search)
+    assert images > SMALL["search_images"]
+    wrong = [solution.error * images for solution in outcome.front]
+    assert wrong == pytest.approx(np.round(wrong))
+
+
+def test_a_front_is_no_longer_than_a_population(searched: tuple[Outcome, Run, Problem]) -> None:
+    assert len(searched[0].front) <= SMALL["population"]
+
+
+def test_more_search_images_than_there_are_are_refused() -> None:
+    with pytest.raises(InputError, match="search-images: expected 1 to 300, got 301"):
+        search(search_images=301)
+
+
 def test_the_same_seed_gives_the_same_rows(searched: tuple[Outcome, Run, Problem]) -> None:
     assert list(search(seed=3)[1].logbook) == list(searched[1].logbook)
 
@@ -88,8 +108,10 @@ def test_without_guidance_no_pass_is_spent_on_a_drift() -> None:
 
 def test_the_budget_ends_the_run_with_the_generation_that_reaches_it() -> None:
     _, run, problem = search(generations=(1, 50), passes=60_000)
+    judging = SMALL["population"] * len(problem.data.search)
     rows = [row for row in run.logbook if row["phase"] == "masks"]
-    assert rows[-2]["passes"] < 60_000 <= problem.passes.spent()
+    assert rows[-2]["passes"] < 60_000 - judging <= rows[-1]["passes"]
+    assert problem.passes.spent() <= rows[-1]["passes"] + judging
 
 
 def test_a_mutation_of_ones_own_is_the_one_that_is_used() -> None:

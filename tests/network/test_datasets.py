@@ -105,18 +105,6 @@ def test_search_from_test_is_the_first_half_of_the_fixed_permutation() -> None:
     assert data.seen_all_training
 
 
-def test_search_images_keeps_the_first_ones_and_leaves_the_rest_alone() -> None:
-    assert numbers(cut("test", search_images=3).search) == numbers(cut("test").search)[:3]
-    assert numbers(cut("test", search_images=3).test) == numbers(cut("test").test)
-
-
-@pytest.mark.parametrize("search_images", [0, -1, 11])
-def test_search_images_outside_the_split_is_refused(search_images: int) -> None:
-    message = f"search_images: expected 1 to 10, got {search_images}"
-    with pytest.raises(InputError, match=message):
-        cut("test", search_images=search_images)
-
-
 def test_search_from_elsewhere_is_refused() -> None:
     with pytest.raises(InputError, match="unknown search_from 'tset': did you mean 'test'"):
         cut("tset")

@@ -174,6 +174,53 @@ def test_the_first_score_given_is_not_written_to() -> None:
     assert (score == magnitudes()).all()
 
 
+def traced(steps: int, count: int = 20) -> tuple[list[np.ndarray], np.ndarray, Any]:
+    """Return the scores after each step, as drifts of 1, 2, ... steps leave them; and the mean."""
+    scores = []
+    for step in range(1, steps + 1):
+        cut = start(count)
+        answers = (constant(seed) for seed in range(step))
+        drift(cut, count, steps=step, saliency=lambda _, answers=answers: next(answers))
+        scores.append(cut.score)
+    mask, mean, answers = start(count), np.full(GENES, np.nan, np.float32), iter(range(steps))
+    mutDrift(
+        mask, saliency=lambda _: constant(next(answers)), score=magnitudes(), count=count,
+        steps=steps, rate=0.3, mean=mean,
+    )
+    return scores, mean, mask
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5, 8])
+def test_the_mean_is_over_the_settled_steps_each_from_its_threshold(steps: int) -> None:
+    scores, mean, _ = traced(steps)
+    settled = scores[(steps + 1) // 2 - 1 :]
+    thresholds = [np.sort(score)[-20] for score in settled]
+    expected = np.mean([s - t for s, t in zip(settled, thresholds, strict=True)], axis=0)
+    np.testing.assert_allclose(mean, expected + thresholds[-1], rtol=1e-4, atol=1e-5)
+
+
+def test_asking_for_the_mean_changes_nothing_of_the_drift() -> None:
+    scores, _, mask = traced(6)
+    assert (mask.score == scores[-1]).all()
+    assert mask == top(scores[-1], 20)
+
+
+def test_the_mean_of_a_noisy_drift_is_nearer_to_where_it_leads() -> None:
+    target, rng = magnitudes(1), np.random.default_rng(3)
+    wanted = top(target, 20)
+
+    def noisy(mask: Any) -> np.ndarray:
+        pull = np.where(wanted, 1.0, -1.0) * (mask.to_numpy() != wanted)
+        return (pull + rng.normal(0, 4, GENES)).astype(np.float32)
+
+    mask, mean = start(20), np.zeros(GENES, np.float32)
+    mutDrift(
+        mask, saliency=noisy, score=magnitudes(), count=20, steps=400, rate=0.2, decay=0.0,
+        mean=mean,
+    )
+    assert (top(mean, 20) != wanted).sum() < (mask.to_numpy() != wanted).sum()
+
+
 def test_a_drift_draws_no_random_number() -> None:
     python, numpy = random.getstate(), np.random.get_state(legacy=False)  # noqa: NPY002
     drift(start(), 12)
