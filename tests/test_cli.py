@@ -72,15 +72,15 @@ def test_a_failing_candidate_ends_the_run_with_status_1_and_is_kept(
 ) -> None:
     from evoprune.evaluation.evaluator import Evaluator
 
-    judge, calls = Evaluator.judge, [0]
+    logits, calls = Evaluator.logits, [0]
 
-    def fail(self: Evaluator, mask: object) -> tuple[float, ...]:
+    def fail(self: Evaluator, mask: object) -> object:
         calls[0] += 1
         if calls[0] == 30:
             raise RuntimeError("out of memory")
-        return judge(self, mask)  # type: ignore[arg-type]
+        return logits(self, mask)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Evaluator, "judge", fail)
+    monkeypatch.setattr(Evaluator, "logits", fail)
     out = tmp_path / "run"
     flags = f"--population 6 --generations 5 --search-images 60 --threads 1 --out {out}"
     assert cli.main(["run", "hierarchical", *flags.split()]) == 1

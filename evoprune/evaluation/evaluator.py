@@ -61,6 +61,7 @@ class Evaluator:
         images: normalised images, float32, shape (images, channels, height, width).
         labels: int64, shape (images,).
         objectives: names from `OBJECTIVES` or functions of a `Candidate`, all minimised.
+        noted: more objectives, measured on the same forward pass but not minimised; see `note`.
         decode: from a genome to a mask over all weights; `space.mask` if None.
         recalibration: renew BatchNorm statistics for each candidate; None leaves them fixed.
         passes: a counter that takes the image passes under "fitness" and "recalibration", cache
@@ -79,6 +80,7 @@ class Evaluator:
         labels: torch.Tensor,
         *,
         objectives: Iterable[str | Objective] = ("error", "density"),
+        noted: Iterable[str | Objective] = (),
         decode: Callable[[Any], Bits] | None = None,
         recalibration: Recalibration | None = None,
         passes: Passes | None = None,
@@ -93,7 +95,7 @@ class Evaluator:
         if precision not in ("fp32", "bf16"):
             raise InputError(f"precision: expected fp32 or bf16, got {precision!r}")
         self.space, self.images, self.labels = space, images, labels
-        self.objectives = resolve(objectives)
+        self.objectives, self.noted = resolve(objectives), resolve(noted)
         self.decode = space.mask if decode is None else decode
         self.recalibration = recalibration
         self.passes = Passes() if passes is None else passes
@@ -103,13 +105,20 @@ class Evaluator:
 
     def __call__(self, individual: Any) -> tuple[float, ...]:
         """Return the objectives of one individual; DEAP's `evaluate`."""
+        return self._remembered(individual)[: len(self.objectives)]
+
+    def note(self, individual: Any) -> tuple[float, ...]:
+        """Return what was noted beside an individual's objectives; free if it was judged."""
+        return self._remembered(individual)[len(self.objectives) :]
+
+    def _remembered(self, individual: Any) -> tuple[float, ...]:
         self.passes["evaluations"] += 1
         key = individual.digest() if hasattr(individual, "digest") else None
         if key in self.cache:
             self.passes["cached"] += 1
             return self.cache[key]
         try:
-            values = self.judge(self.decode(individual))
+            values = self._measure(self.decode(individual))
         except InputError:
             raise
         except Exception as cause:
@@ -146,8 +155,11 @@ class Evaluator:
 
     def judge(self, mask: Bits) -> tuple[float, ...]:
         """Return the objectives of a mask over all weights, past any cache."""
+        return self._measure(mask)[: len(self.objectives)]
+
+    def _measure(self, mask: Bits) -> tuple[float, ...]:
         candidate = Candidate(mask, self.space, self.labels, lambda: self.logits(mask), self._macs)
-        values = tuple(objective(candidate) for objective in self.objectives)
+        values = tuple(measure(candidate) for measure in (*self.objectives, *self.noted))
         self.passes["not finite"] += not candidate.finite
         return values
 

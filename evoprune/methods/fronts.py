@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,12 +18,14 @@ class Solution:
 
     Attributes:
         mask: bool, shape (size,).
-        error: 0 to 1; the measure that was searched by, until `judged` measures the error.
+        value: what was minimised beside the density, such as the soft error.
+        error: 0 to 1.
         density: kept share, 0 to 1.
         phase: where it was found.
     """
 
     mask: Bits
+    value: float
     error: float
     density: float
     phase: str
@@ -34,12 +36,11 @@ class Outcome:
     """What a run of the method found.
 
     Attributes:
-        front: of both phases and the dense network, sparsest first, by error on the whole search
-            split.
-        coarse: the front of phase 1 alone, as it was searched by.
+        front: of both phases and the dense network, sparsest first.
+        coarse: the front of phase 1 alone.
         anchors: the masks of the light and the heavy anchor.
         corridor: the genes that phase 2 could change.
-        dense_error: of the dense network on the whole search split.
+        dense_error: of the dense network on the search images.
     """
 
     front: list[Solution]
@@ -49,24 +50,22 @@ class Outcome:
     dense_error: float
 
 
-def solution(mask: Bits, individual: Any, phase: str) -> Solution:
-    """Return an evaluated individual as a solution."""
-    error, density = individual.fitness.values
-    return Solution(mask, error, density, phase)
-
-
-def judged(solutions: Iterable[Solution], evaluator: Evaluator) -> list[Solution]:
-    """Measure solutions anew: what looked best to the search was partly lucky with its images."""
-    return [replace(s, error=evaluator.judge(s.mask)[0]) for s in solutions]
+def solutions(found: Iterable[Any], evaluator: Evaluator, phase: str) -> list[Solution]:
+    """Return judged individuals as solutions; the evaluator has noted their errors."""
+    result = []
+    for individual in found:
+        (value, density), (error,) = individual.fitness.values, evaluator.note(individual)
+        result.append(Solution(evaluator.decode(individual), value, error, density, phase))
+    return result
 
 
 def front_of(solutions: list[Solution]) -> list[Solution]:
-    """Keep the solutions that none beats in both error and density, sorted by density."""
+    """Keep the solutions that none beats in both value and density, sorted by density."""
     best, front = np.inf, []
-    for solution in sorted(solutions, key=lambda s: (s.density, s.error)):
-        if solution.error < best:
+    for solution in sorted(solutions, key=lambda s: (s.density, s.value)):
+        if solution.value < best:
             front.append(solution)
-            best = solution.error
+            best = solution.value
     return front
 
 

@@ -16,6 +16,7 @@ No weight is ever changed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from evoprune.evaluation.guidance import Guidance
 from evoprune.methods.anchors import choose_anchors, measure_margin
 from evoprune.methods.baselines import baseline
 from evoprune.methods.descent import descend, ladder
-from evoprune.methods.fronts import Outcome, Solution, front_of, judged, solution, thinned
+from evoprune.methods.fronts import Outcome, Solution, front_of, solutions, thinned
 from evoprune.methods.variation import Variation
 from evoprune.records import Generation
 from evoprune.running.config import Config
@@ -46,7 +47,8 @@ from operators.selection import selCrowdedTournament, selNSGA2
 Operator = Callable[..., Any]
 SEEDED_DENSITIES = (0.8, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.02)
 CORE_MARGIN = 0.8  # a drift stays alive where magnitude is dead, so the core is small
-BELOW = 3.0  # the descent ends at this part of the heavy anchor's density
+FRONT = 24  # solutions handed to the user at most
+BELOW = 2.0  # the descent ends at this part of the heavy anchor's density
 UNGUIDED_MARGIN = 0.25  # of the corridor, where no guidance says how far it moves
 STEPS = 20  # of the drift on each rung of the descent, where no budget of passes says otherwise
 SHARPNESS = 200.0  # of the first masks: half a per cent of the ranks either side of a clean cut
@@ -59,7 +61,6 @@ def search_thresholds(
     run: Run,
     evaluator: Evaluator,
     decoder: ThresholdDecoder,
-    limit: int | None,
 ) -> Archive:
     """Phase 1: one threshold a layer, NSGA-II with DEAP's bounded SBX and polynomial mutation.
 
@@ -77,7 +78,7 @@ def search_thresholds(
         lambda: toolbox.population(n=config.population),
         loop,
         generations=config.generations[0],
-        passes=limit,
+        passes=config.passes,
     )[1]
 
 
@@ -133,7 +134,6 @@ def search_masks(
     evaluator: Evaluator,
     guidance: Guidance,
     densities: list[float],
-    limit: int | None,
     own: Mapping[str, Operator | None],
 ) -> Archive:
     """Phase 2: masks of the free genes; a descent for the first ones, then NSGA-II or MOEA/D."""
@@ -150,7 +150,7 @@ def search_masks(
     masks = first_masks(space, densities, streams.init)
     archive = Archive()
     if config.guided:
-        masks, archive = run_descent(config, run, toolbox, evaluator, masks[0], densities, limit)
+        masks, archive = run_descent(config, run, toolbox, evaluator, masks[0], densities)
 
     def loop(population: list[Any], number: int, state: dict[str, Any]) -> Iterator[Generation]:
         if config.algorithm == "nsga2":
@@ -172,7 +172,7 @@ def search_masks(
         lambda: masks,
         loop,
         generations=config.generations[1],
-        passes=limit,
+        passes=config.passes,
         learners=variation.learners,
         observe=variation.observe,
     )
@@ -187,7 +187,6 @@ def run_descent(
     evaluator: Evaluator,
     start: Any,
     densities: list[float],
-    limit: int | None,
 ) -> tuple[list[Any], Archive]:
     """Drift the first mask down the densities; its share of the budget is spread over the rungs."""
     space = evaluator.space
@@ -195,11 +194,11 @@ def run_descent(
     batch, spent = toolbox.saliency.batch, run.once("before descent", run.passes.spent)
 
     def steps(rung: int) -> int:
-        if limit is None:
+        if config.passes is None:
             return STEPS
-        budget = config.descent * (limit - spent) - (run.passes.spent() - spent)
+        budget = config.descent * (config.passes - spent) - (run.passes.spent() - spent)
         judged = evaluator.cost * (len(counts) - rung)
-        return max(1, int((budget - judged) / (len(counts) - rung) / (3 * batch)))
+        return max(1, ceil((budget - judged) / (len(counts) - rung) / (3 * batch)))
 
     def loop(population: list[Any], number: int, state: dict[str, Any]) -> Iterator[Generation]:
         score = space.free(space.magnitudes)
@@ -257,16 +256,17 @@ def hierarchical(
         mutate: a mutation of a mask, likewise.
     """
     decoder = ThresholdDecoder(problem.space)
-    judge, guidance = problem.evaluator(), problem.guidance()
-    evaluator = problem.evaluator(images=config.search_images).within(
-        problem.space, decode=decoder, objectives=(config.measure, "density")
-    )
+    evaluator = problem.evaluator(images=config.search_images, measure=config.measure)
+    guidance = problem.guidance()
+    thresholds = evaluator.within(problem.space, decode=decoder)
     run.restore()
-    limit = None if config.passes is None else config.passes - config.population * judge.cost
-    coarse = search_thresholds(problem, config, run, evaluator, decoder, limit)
-    all_kept = np.ones(problem.space.size, bool)
-    dense = run.once("dense", lambda: evaluator.judge(all_kept)[0])
-    anchors = choose_anchors(coarse, dense=dense, classes=len(problem.data.classes))
+    coarse = search_thresholds(problem, config, run, thresholds, decoder)
+    all_kept = individual_type("mask", 2).from_numpy(np.ones(problem.space.size, bool))
+    value, error = run.once(
+        "dense", lambda: [evaluator(all_kept)[0], evaluator.note(all_kept)[0]]
+    )
+    whole = Solution(all_kept.to_numpy(), value, error, 1.0, "dense")
+    anchors = choose_anchors(coarse, dense=value, classes=len(problem.data.classes))
     light, heavy = (decoder(anchor) for anchor in anchors)
     margin = UNGUIDED_MARGIN
     if config.guided:
@@ -280,19 +280,14 @@ def hierarchical(
     space = problem.space.within(corridor)
     densities = ladder(space.density(light), space.density(heavy) / BELOW, config.population)
     own = {"mate": mate, "mutate": mutate}
-    fine = search_masks(
-        problem,
-        config,
-        run,
-        evaluator.within(space),
-        guidance.within(space),
-        densities,
-        limit,
-        own,
+    masks = evaluator.within(space)
+    fine = search_masks(problem, config, run, masks, guidance.within(space), densities, own)
+    first = solutions(coarse, thresholds, "thresholds")
+    second = solutions(fine, masks, "masks")
+    return Outcome(
+        thinned(front_of([*first, *second, whole]), FRONT),
+        front_of(first),
+        {"light": light, "heavy": heavy},
+        corridor,
+        error,
     )
-    first = front_of([solution(decoder(i), i, "thresholds") for i in coarse])
-    second = [solution(space.mask(i), i, "masks") for i in fine]
-    found = thinned(front_of([*first, *second]), config.population - 1)
-    front = judged([*found, Solution(all_kept, dense, 1.0, "dense")], judge)
-    anchor_masks = {"light": light, "heavy": heavy}
-    return Outcome(front_of(front), first, anchor_masks, corridor, front[-1].error)

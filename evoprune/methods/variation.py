@@ -23,7 +23,7 @@ from operators.drift import cxScores, keepTop, mutDrift
 from operators.mutation import mutImportance, mutSwap
 
 Learner = OperatorCredit | SuccessHistory
-DRIFT_STEPS = 16  # calls of the saliency in one mutation by drift
+DRIFT_STEPS = 8  # calls of the saliency in one mutation by drift
 DESCENT = (0.8, 0.97)  # a descending drift ends at this share of the ones it started with
 FLIPS = 0.002  # share of the genes that a mutation by importance, or a swap, touches
 
@@ -71,6 +71,7 @@ class Variation:
                 "drift": self._drift,
                 "descend": self._descend,
                 "importance": self._importance,
+                "none": lambda individual: None,  # what a crossover made is judged as it is
             }
             self.crossovers |= {"scores": self._scores}
         credit = partial(OperatorCredit, floor=0.05, decay=0.95, enabled=adaptive)

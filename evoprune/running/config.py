@@ -27,8 +27,7 @@ class Config:
         population: individuals a generation, at least 4.
         generations: of phase 1 and of phase 2.
         passes: image passes at which the run ends; None sets no limit.
-        search_images: images of the search split that judge a candidate; all if None. The front
-            that a run ends with is judged on all of them.
+        search_images: images of the search split that judge a candidate; all if None.
         recalibrate: strength of BatchNorm recalibration, 0 (off) to 1.
         guided: whether drift serves as an operator, and makes the first masks.
         descent: share of phase 2's passes that the descent of the first masks may take.

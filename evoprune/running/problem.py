@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypedDict
 
@@ -23,6 +23,7 @@ from evoprune.space.weights import WeightSpace
 POOL = 20_000  # augmented training images that guidance draws from
 EPOCHS = 12  # of a network that comes without a checkpoint
 CALIBRATION = (4, 256)  # batches, and images each, of a recalibration
+IN_SEARCH = 2  # of these batches; the figures on the test split are worth all of them
 
 
 class Augmentation(TypedDict):
@@ -55,11 +56,17 @@ class Problem:
     device: str = "cpu"
 
     def evaluator(
-        self, split: str = "search", *, images: int | None = None, precision: str | None = None
+        self,
+        split: str = "search",
+        *,
+        images: int | None = None,
+        measure: str = "error",
+        precision: str | None = None,
     ) -> Evaluator:
         """Return an evaluator on the first images of a split, on all of them if None.
 
-        All but the search's count their passes apart.
+        It minimises a measure and the density, and notes the error. All but the search's count
+        their passes apart.
         """
         part = getattr(self.data, split)
         searching = split == "search" and precision is None
@@ -67,11 +74,18 @@ class Problem:
             self.space,
             self.images(part.images[:images]),
             part.labels[:images].to(self.device),
-            recalibration=self.recalibration,
+            objectives=(measure, "density"),
+            noted=("error",),
+            recalibration=self._recalibration(searching),
             passes=self.passes if searching else Passes(),
             batch=100,
             precision=precision or self.precision,
         )
+
+    def _recalibration(self, searching: bool) -> Recalibration | None:
+        if self.recalibration is None or not searching:
+            return self.recalibration
+        return replace(self.recalibration, batches=self.recalibration.batches[:IN_SEARCH])
 
     def images(self, raw: torch.Tensor) -> torch.Tensor:
         """Normalise raw images, uint8, for the network."""

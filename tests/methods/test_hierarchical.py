@@ -34,7 +34,7 @@ def searched() -> tuple[Outcome, Run, Problem]:
 def test_no_solution_of_the_front_beats_another(searched: tuple[Outcome, Run, Problem]) -> None:
     front = searched[0].front
     assert all(a.density < b.density for a, b in pairwise(front))
-    assert all(a.error > b.error for a, b in pairwise(front))
+    assert all(a.value > b.value for a, b in pairwise(front))
 
 
 def test_a_solutions_mask_has_the_density_it_is_listed_with(
@@ -44,26 +44,14 @@ def test_a_solutions_mask_has_the_density_it_is_listed_with(
         assert solution.mask.mean() == pytest.approx(solution.density)
 
 
-def test_a_solutions_error_is_measured_again_to_the_same_value(
+def test_a_solution_is_measured_again_to_the_same_value_and_error(
     searched: tuple[Outcome, Run, Problem],
 ) -> None:
     outcome, _, problem = searched
     solution = outcome.front[len(outcome.front) // 2]
-    assert problem.evaluator().judge(solution.mask)[0] == solution.error
-
-
-def test_the_front_is_judged_on_the_whole_search_split(
-    searched: tuple[Outcome, Run, Problem],
-) -> None:
-    outcome, _, problem = searched
-    images = len(problem.data.search)
-    assert images > SMALL["search_images"]
-    wrong = [solution.error * images for solution in outcome.front]
-    assert wrong == pytest.approx(np.round(wrong))
-
-
-def test_a_front_is_no_longer_than_a_population(searched: tuple[Outcome, Run, Problem]) -> None:
-    assert len(searched[0].front) <= SMALL["population"]
+    again = problem.evaluator(images=100, measure="soft_error")
+    assert again.judge(solution.mask) == (solution.value, pytest.approx(solution.density))
+    assert problem.evaluator(images=100).judge(solution.mask)[0] == solution.error
 
 
 def test_more_search_images_than_there_are_are_refused() -> None:
@@ -108,10 +96,9 @@ def test_without_guidance_no_pass_is_spent_on_a_drift() -> None:
 
 def test_the_budget_ends_the_run_with_the_generation_that_reaches_it() -> None:
     _, run, problem = search(generations=(1, 50), passes=60_000)
-    judging = SMALL["population"] * len(problem.data.search)
     rows = [row for row in run.logbook if row["phase"] == "masks"]
-    assert rows[-2]["passes"] < 60_000 - judging <= rows[-1]["passes"]
-    assert problem.passes.spent() <= rows[-1]["passes"] + judging
+    assert rows[-2]["passes"] < 60_000 <= problem.passes.spent()
+    assert problem.passes.spent() == rows[-1]["passes"]
 
 
 def test_a_mutation_of_ones_own_is_the_one_that_is_used() -> None:
@@ -137,7 +124,7 @@ def test_moead_searches_masks_too() -> None:
 def test_with_recalibration_its_passes_are_counted() -> None:
     _, _, problem = search(recalibrate=1.0, generations=(1, 1))
     judged = problem.passes["evaluations"] - problem.passes["cached"]
-    assert problem.passes["recalibration"] >= 1024 * judged
+    assert problem.passes["recalibration"] >= 512 * judged
 
 
 def test_the_front_of_nothing_is_empty() -> None:
@@ -145,5 +132,5 @@ def test_the_front_of_nothing_is_empty() -> None:
 
 
 def test_of_equal_solutions_one_stays() -> None:
-    twins = [Solution(np.ones(2, bool), 0.1, 1.0, "masks") for _ in range(2)]
+    twins = [Solution(np.ones(2, bool), 0.1, 0.1, 1.0, "masks") for _ in range(2)]
     assert len(front_of(twins)) == 1
