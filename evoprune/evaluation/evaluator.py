@@ -26,8 +26,12 @@ class CandidateError(RuntimeError):
     """An exception inside a candidate's forward pass; `individual` is the genome."""
 
     def __init__(self, individual: Any, cause: Exception) -> None:
-        self.individual = individual
+        self.individual, self.cause = individual, cause
         super().__init__(f"evaluating a candidate failed: {type(cause).__name__}: {cause}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Come back from a worker process with both arguments."""
+        return type(self), (self.individual, self.cause)
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,7 @@ def search_masks(
     config: Config,
     run: Run,
     evaluator: Evaluator,
-    guidance: Guidance,
+    guidance: Guidance | None,
     densities: list[float],
     own: Mapping[str, Operator | None],
 ) -> Archive:
@@ -140,16 +140,15 @@ def search_masks(
     space, streams = evaluator.space, problem.streams
     run.keep("masks", evaluator.cache)
     kind = individual_type("mask", 2)
-    guided = guidance if config.guided else None
-    variation = Variation(space, guided, streams, problem.passes, cost=evaluator.cost)
+    variation = Variation(space, guidance, streams, problem.passes, cost=evaluator.cost)
     toolbox = mask_toolbox(evaluator, guidance, variation, streams.select)
     for slot, operator in own.items():
         if operator is not None:
             toolbox.register(slot, operator)
     check(toolbox, kind.zeros(space.genes))
-    masks = first_masks(space, densities, streams.init)
+    masks = first_masks(space, densities[:1] if guidance else densities, streams.init)
     archive = Archive()
-    if config.guided:
+    if guidance:
         masks, archive = run_descent(config, run, toolbox, evaluator, masks[0], densities)
 
     def loop(population: list[Any], number: int, state: dict[str, Any]) -> Iterator[Generation]:
@@ -218,13 +217,16 @@ def run_descent(
 
 
 def mask_toolbox(
-    evaluator: Evaluator, guidance: Guidance, variation: Variation, rng: np.random.Generator
+    evaluator: Evaluator,
+    guidance: Guidance | None,
+    variation: Variation,
+    rng: np.random.Generator,
 ) -> base.Toolbox:
     """Return the toolbox of phase 2; register in it what you would have otherwise."""
     toolbox = base.Toolbox()
     toolbox.register("evaluate", evaluator)
     toolbox.register("map", evaluator.map)
-    toolbox.saliency = guidance
+    toolbox.saliency = guidance  # None without guidance
     toolbox.register("mate", variation.mate)
     toolbox.register("mutate", variation.mutate)
     toolbox.register("select", selNSGA2)
@@ -257,7 +259,7 @@ def hierarchical(
     """
     decoder = ThresholdDecoder(problem.space)
     evaluator = problem.evaluator(images=config.search_images, measure=config.measure)
-    guidance = problem.guidance()
+    guidance = problem.guidance() if config.guided else None
     thresholds = evaluator.within(problem.space, decode=decoder)
     run.restore()
     coarse = search_thresholds(problem, config, run, thresholds, decoder)
@@ -269,7 +271,7 @@ def hierarchical(
     anchors = choose_anchors(coarse, dense=value, classes=len(problem.data.classes))
     light, heavy = (decoder(anchor) for anchor in anchors)
     margin = UNGUIDED_MARGIN
-    if config.guided:
+    if guidance:
         margin = run.once(
             "margin", lambda: measure_margin(light, heavy, decoder, guidance, rate=RATE)
         )
@@ -281,7 +283,8 @@ def hierarchical(
     densities = ladder(space.density(light), space.density(heavy) / BELOW, config.population)
     own = {"mate": mate, "mutate": mutate}
     masks = evaluator.within(space)
-    fine = search_masks(problem, config, run, masks, guidance.within(space), densities, own)
+    within = guidance.within(space) if guidance else None
+    fine = search_masks(problem, config, run, masks, within, densities, own)
     first = solutions(coarse, thresholds, "thresholds")
     second = solutions(fine, masks, "masks")
     return Outcome(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -102,6 +103,13 @@ def test_an_exception_inside_forward_carries_the_individual(
         judge(individual)
     assert caught.value.individual is individual
     assert isinstance(caught.value.__cause__, FloatingPointError)
+
+
+def test_a_failure_comes_back_whole_from_a_worker_process() -> None:
+    failed = CandidateError(candidate(), FloatingPointError("the layer broke"))
+    again = pickle.loads(pickle.dumps(failed))
+    assert again.individual == failed.individual
+    assert str(again) == str(failed)
 
 
 def test_a_failed_candidate_is_not_remembered(
