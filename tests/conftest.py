@@ -45,6 +45,21 @@ def model() -> nn.Module:
 
 
 @pytest.fixture
+def two_heads() -> nn.Module:
+    """A network whose second head, of 320 weights like the first, serves in training alone."""
+
+    class TwoHeads(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head, self.training_only = nn.Linear(64, 5), nn.Linear(64, 5)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.head(x.flatten(1))
+
+    return TwoHeads()
+
+
+@pytest.fixture
 def images() -> torch.Tensor:
     return torch.randn(20, 1, 8, 8, generator=torch.Generator().manual_seed(1))
 

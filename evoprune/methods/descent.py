@@ -45,7 +45,7 @@ def descend(
     """Drift a mask down a ladder; a generation is a rung, and all rungs so far the population.
 
     Args:
-        toolbox: with `saliency`, `evaluate` and `clone`.
+        toolbox: with `saliency`, `evaluate`, `map` and `clone`.
         population: the individual to start from; when going on, all rungs so far.
         counts: ones that each rung keeps, falling.
         steps: drift steps a rung, or a function of the rung's number (so a budget can be shared
@@ -60,7 +60,7 @@ def descend(
     """
     rungs = list(population)
     if number == 0 and not state:
-        rungs[0].fitness.values = toolbox.evaluate(rungs[0])
+        (rungs[0].fitness.values,) = toolbox.map(toolbox.evaluate, rungs[:1])
         yield Generation(0, rungs[:], rungs[:], {"number": np.array(0)})
     drift = partial(mutDrift, saliency=toolbox.saliency, score=score)
     hot, mean = toolbox.clone(rungs[-1]), np.zeros(len(score), np.float32)
@@ -73,7 +73,7 @@ def descend(
         individual = toolbox.clone(hot)
         individual.score = mean.copy()
         keepTop(individual, individual.score, counts[rung])
-        individual.fitness.values = toolbox.evaluate(individual)
+        (individual.fitness.values,) = toolbox.map(toolbox.evaluate, [individual])
         rungs.append(individual)
         state_now = {"number": np.array(rung + 1), "hot": hot.score}
         yield Generation(rung + 1, rungs[:], [individual], state_now)

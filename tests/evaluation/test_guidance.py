@@ -220,17 +220,9 @@ def test_a_gradient_that_is_not_finite_counts_as_nothing(
 
 
 def test_a_layer_that_the_network_does_not_use_is_worth_nothing(
-    images: torch.Tensor, labels: torch.Tensor
+    two_heads: nn.Module, images: torch.Tensor, labels: torch.Tensor
 ) -> None:
-    class Auxiliary(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.head, self.training_only = nn.Linear(64, 5), nn.Linear(64, 5)
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return self.head(x.flatten(1))
-
-    asked = ask(WeightSpace(Auxiliary()), images, labels, loss="cross-entropy")
+    asked = ask(WeightSpace(two_heads), images, labels, loss="cross-entropy")
     saliency = asked.saliency(np.ones(640, bool))
     assert (saliency[:320] != 0).any()
     assert (saliency[320:] == 0).all()

@@ -166,18 +166,9 @@ def test_the_network_comes_back_as_it_was_also_from_an_exception(
 
 
 def test_a_layer_that_the_network_does_not_use_scores_0(
-    images: torch.Tensor, labels: torch.Tensor
+    two_heads: nn.Module, images: torch.Tensor, labels: torch.Tensor
 ) -> None:
-    class Auxiliary(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.head, self.training_only = nn.Linear(64, 5), nn.Linear(64, 5)
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return self.head(x.flatten(1))
-
-    model = Auxiliary()
-    scores = importance("taylor", model, prunable(model), [(images, labels)])
+    scores = importance("taylor", two_heads, prunable(two_heads), [(images, labels)])
     assert (scores[:320] > 0).any()
     assert (scores[320:] == 0).all()
 
