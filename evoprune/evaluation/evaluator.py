@@ -17,6 +17,7 @@ import torch
 from evoprune.errors import InputError
 from evoprune.evaluation.objectives import Candidate, Objective, resolve
 from evoprune.network.cost import macs_per_weight
+from evoprune.network.datasets import check_labels
 from evoprune.network.masks import buffers_kept, masked, modes_kept, recalibrate
 from evoprune.passes import Passes
 from evoprune.space.weights import Bits, WeightSpace
@@ -190,4 +191,5 @@ class Evaluator:
             with self.passes.timed():
                 outputs = [model(batch).float() for batch in self.images.split(self.batch)]
         self.passes["fitness"] += len(self.images)
+        check_labels("evaluator", self.labels, outputs[0].shape[1])
         return torch.cat(outputs)

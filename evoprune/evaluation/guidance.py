@@ -17,6 +17,7 @@ import torch
 from torch.nn import functional
 
 from evoprune.errors import InputError, unknown
+from evoprune.network.datasets import check_labels
 from evoprune.network.masks import batch_statistics, buffers_kept, masked, modes_kept
 from evoprune.passes import Passes
 from evoprune.space.weights import WeightSpace
@@ -116,6 +117,7 @@ class Guidance:
     def _distance(self, outputs: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
         """Return the loss of the masked network's outputs on the chosen images of the pool."""
         if self._dense is None:
+            check_labels("guidance", self.labels, outputs.shape[1])
             return functional.cross_entropy(outputs, self.labels[chosen])
         dense = self._dense[chosen]
         if self.loss == "logits":

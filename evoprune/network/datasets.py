@@ -151,7 +151,7 @@ def split(
         InputError: if a label lies outside the classes or a split would be empty.
     """
     for what, images in (("train", train), ("test", test)):
-        _check_labels(f"{name}, {what}", images.labels, len(classes))
+        check_labels(f"{name}, {what}", images.labels, len(classes))
     mean, deviation = PUBLISHED.get(name) or _statistics(train.images)
     if search_from == "test":
         order, middle = reading.fixed_permutation(len(test)), len(test) // 2
@@ -246,8 +246,12 @@ def _split(images: reading.Pixels, labels: reading.Labels) -> Split:
     return Split(tensor, torch.from_numpy(labels))
 
 
-def _check_labels(where: str, labels: torch.Tensor, classes: int) -> None:
-    """Refuse labels that name no class."""
+def check_labels(where: str, labels: torch.Tensor, classes: int) -> None:
+    """Refuse labels that name no class.
+
+    Raises:
+        InputError: naming the first label outside 0 to classes - 1.
+    """
     outside = labels[(labels < 0) | (labels >= classes)]
     if len(outside):
         raise InputError(

@@ -328,6 +328,16 @@ def test_a_strength_that_is_no_share_is_refused(strength: float) -> None:
         Recalibration([], strength)
 
 
+@pytest.mark.parametrize("label", [-1, 5])
+def test_a_label_for_which_the_network_has_no_output_is_refused(
+    space: WeightSpace, images: torch.Tensor, labels: torch.Tensor, label: int
+) -> None:
+    labels[3] = label
+    message = rf"labels \(evaluator\): expected 0 to 4 for 5 classes, got {label}"
+    with pytest.raises(InputError, match=message):
+        Evaluator(space, images, labels)(candidate())
+
+
 def test_a_genome_that_does_not_fit_is_the_users_error_not_the_candidates(
     space: WeightSpace, images: torch.Tensor, labels: torch.Tensor
 ) -> None:

@@ -228,6 +228,15 @@ def test_a_layer_that_the_network_does_not_use_is_worth_nothing(
     assert (saliency[320:] == 0).all()
 
 
+def test_a_label_for_which_the_network_has_no_output_is_refused(
+    space: WeightSpace, images: torch.Tensor, labels: torch.Tensor
+) -> None:
+    asked = ask(space, images, labels + 1, loss="cross-entropy")
+    message = r"labels \(guidance\): expected 0 to 4 for 5 classes, got 5"
+    with pytest.raises(InputError, match=message):
+        asked.saliency(random_mask())
+
+
 def test_bfloat16_points_the_same_way(
     space: WeightSpace, images: torch.Tensor, labels: torch.Tensor
 ) -> None:
