@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from evoprune.errors import InputError, unknown
-from evoprune.evaluation.evaluator import CandidateError
+from evoprune.errors import CandidateError, InputError, unknown
 from evoprune.methods.hierarchical import hierarchical
 from evoprune.running.checkpoint import pack_individuals
 from evoprune.running.config import Config
@@ -24,7 +25,7 @@ from evoprune.running.problem import prepare
 from evoprune.running.run import Run
 from evoprune.running.rundir import RunDir
 from evoprune.seeding import Streams
-from evoprune.studies.report import report, table
+from evoprune.studies.report import borrowed_baselines, report, table
 
 METHODS = ("hierarchical",)
 
@@ -63,7 +64,7 @@ def parser() -> Parser:
         command.add_argument("run", help="the run's folder")
         command.set_defaults(call=call)
         if name == "resume":
-            command.add_argument("--threads", type=int, help="threads of torch")
+            command.add_argument("--threads", type=int, help="threads of torch, if others")
     return whole
 
 
@@ -84,7 +85,7 @@ def _add_settings(run: argparse.ArgumentParser) -> None:
         default=list(default.generations),
         help="one number for each phase, or one for both (default: %(default)s)",
     )
-    add("--passes", type=int, help="image passes at which the run ends (default: no limit)")
+    add("--passes", type=int, help="image passes from which on no generation begins")
     add("--search-images", type=int, help="images that judge a candidate (default: all)")
     add(
         "--recalibrate",
@@ -100,7 +101,7 @@ def _add_settings(run: argparse.ArgumentParser) -> None:
         "--descent",
         type=float,
         default=default.descent,
-        help="share of phase 2's passes for drifting the first masks (default: %(default)s)",
+        help="with --passes: share of phase 2's that drifts the first masks (default: %(default)s)",
     )
     add(
         "--measure",
@@ -119,11 +120,15 @@ def _add_settings(run: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     if options.method not in METHODS:
         raise unknown("method", options.method, METHODS)
-    settings = {k: v for k, v in vars(options).items() if k not in ("method", "call", "threads")}
+    settings = {k: v for k, v in vars(options).items() if k not in ("method", "call")}
     generations = tuple(settings.pop("generations"))
     generations = generations * 2 if len(generations) == 1 else generations
+    settings["data_root"] = settings["data_root"] or os.environ.get("EVOPRUNE_DATA")
+    for name in ("weights", "data_root", "baselines_from"):  # a run may be resumed from elsewhere
+        if settings[name]:
+            settings[name] = str(Path(settings[name]).expanduser().absolute())
     config = Config(generations=generations, **settings)
-    return _drive(config, RunDir(config.out), options.threads, resume=False)
+    return _drive(config, RunDir(config.out), resume=False)
 
 
 def _resume(options: argparse.Namespace) -> int:
@@ -131,7 +136,9 @@ def _resume(options: argparse.Namespace) -> int:
     if (folder.path / "summary.json").exists():
         raise InputError(f"run: {folder.path} has ended; `evoprune show {folder.path}` prints it")
     config = Config.from_json(folder.read_json("config.json"))
-    return _drive(config, folder, options.threads, resume=True)
+    if options.threads is not None:
+        config = replace(config, threads=options.threads)
+    return _drive(config, folder, resume=True)
 
 
 def _show(options: argparse.Namespace) -> int:
@@ -144,21 +151,21 @@ def _show(options: argparse.Namespace) -> int:
     return 0
 
 
-def _drive(config: Config, folder: RunDir, threads: int | None, *, resume: bool) -> int:
+def _drive(config: Config, folder: RunDir, *, resume: bool) -> int:
     """Build the task, run both phases, report; nothing is written before the task stands."""
-    if threads is not None:
-        if threads < 1:
-            raise InputError(f"threads: expected at least 1, got {threads}")
-        torch.set_num_threads(threads)
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+    if config.baselines_from:
+        borrowed_baselines(config)  # to complain before the work, not after it
     streams = Streams(config.seed)
     trained = folder.path / "weights.pt"
     problem = prepare(config, streams, trained=trained if resume and trained.exists() else None)
     if not resume:
-        folder.write_json("config.json", config.to_json())
         if config.weights is None:
             buffer = io.BytesIO()
             torch.save(problem.space.model.state_dict(), buffer)
             folder.write("weights.pt", buffer.getvalue())
+        folder.write_json("config.json", config.to_json())  # last: it makes the folder a run
     run = Run(streams=streams, passes=problem.passes, directory=folder, resume=resume)
     try:
         outcome = hierarchical(problem, config, run)

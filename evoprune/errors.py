@@ -1,15 +1,28 @@
-"""Errors that a user can act on: one line with the argument, what came, and what to write."""
+"""Errors: one line a user can act on, and a candidate that failed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 SHOWN = 12  # names that an error lists at most
 
 
 class InputError(ValueError):
     """Bad input: its message is one line, fit to be shown to a user as it is."""
+
+
+class CandidateError(RuntimeError):
+    """An exception inside a candidate's forward or backward pass; `individual` is the genome."""
+
+    def __init__(self, individual: Any, cause: Exception, doing: str = "evaluating") -> None:
+        self.individual, self.cause, self.doing = individual, cause, doing
+        super().__init__(f"{doing} a candidate failed: {type(cause).__name__}: {cause}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Come back whole from a worker process."""
+        return type(self), (self.individual, self.cause, self.doing)
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:

@@ -29,6 +29,8 @@ WRONG = {
     "unrecognized arguments: --sed": "--sed 1",
     "argument --seed: invalid int value": "--seed one",
     "absent.th": "--weights absent.th",
+    "model alexnet: expected images of 3 channels, got 1": "--model alexnet",
+    "run: expected a folder with a run, got .*elsewhere": "--baselines-from elsewhere",
 }
 
 
@@ -58,6 +60,15 @@ def test_a_checkpoint_that_does_not_fit_names_keys_and_shapes(
     assert cli.main(["run", "hierarchical", *flags]) == 2
     assert "conv1.weight" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_a_folder_that_cannot_be_made_is_refused_before_any_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("kept")
+    assert cli.main(["run", "hierarchical", "--out", str(tmp_path / "file" / "run")]) == 2
+    assert f"out: cannot write to {tmp_path / 'file'}" in capsys.readouterr().err
+    assert (tmp_path / "file").read_text() == "kept"
 
 
 def test_show_of_a_folder_without_a_run_says_so(

@@ -14,25 +14,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from evoprune.errors import InputError
+from evoprune.errors import CandidateError, InputError
 from evoprune.evaluation.objectives import Candidate, Objective, resolve
 from evoprune.network.cost import macs_per_weight
 from evoprune.network.datasets import check_labels
 from evoprune.network.masks import buffers_kept, masked, modes_kept, recalibrate
 from evoprune.passes import Passes
 from evoprune.space.weights import Bits, WeightSpace
-
-
-class CandidateError(RuntimeError):
-    """An exception inside a candidate's forward pass; `individual` is the genome."""
-
-    def __init__(self, individual: Any, cause: Exception) -> None:
-        self.individual, self.cause = individual, cause
-        super().__init__(f"evaluating a candidate failed: {type(cause).__name__}: {cause}")
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Come back from a worker process with both arguments."""
-        return type(self), (self.individual, self.cause)
 
 
 @dataclass(frozen=True)
@@ -110,14 +98,16 @@ class Evaluator:
 
     def __call__(self, individual: Any) -> tuple[float, ...]:
         """Return the objectives of one individual; DEAP's `evaluate`."""
+        self.passes["evaluations"] += 1
         return self._remembered(individual)[: len(self.objectives)]
 
     def note(self, individual: Any) -> tuple[float, ...]:
-        """Return what was noted beside an individual's objectives; free if it was judged."""
-        return self._remembered(individual)[len(self.objectives) :]
+        """Return what was noted beside an individual's objectives; free if its cache knows it."""
+        key = individual.digest() if hasattr(individual, "digest") else None
+        known = self.cache[key] if key in self.cache else self._remembered(individual)
+        return known[len(self.objectives) :]
 
     def _remembered(self, individual: Any) -> tuple[float, ...]:
-        self.passes["evaluations"] += 1
         key = individual.digest() if hasattr(individual, "digest") else None
         if key in self.cache:
             self.passes["cached"] += 1

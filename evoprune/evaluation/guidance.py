@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from evoprune.errors import InputError, unknown
+from evoprune.errors import CandidateError, InputError, unknown
 from evoprune.network.datasets import check_labels
 from evoprune.network.masks import batch_statistics, buffers_kept, masked, modes_kept
 from evoprune.passes import Passes
@@ -87,8 +87,17 @@ class Guidance:
         return narrowed
 
     def __call__(self, individual: Any) -> npt.NDArray[np.float32]:
-        """Return the saliency of the free genes, shape (genes,), on the individual's mask."""
-        return self.space.free(self.saliency(self.space.mask(individual)))
+        """Return the saliency of the free genes, shape (genes,), on the individual's mask.
+
+        Raises:
+            CandidateError: if a pass failed; it carries the individual.
+        """
+        try:
+            return self.space.free(self.saliency(self.space.mask(individual)))
+        except InputError:
+            raise
+        except Exception as cause:
+            raise CandidateError(individual, cause, "guiding") from cause
 
     def saliency(self, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
         """Return the saliency of all weights under a mask, shape (size,)."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from evoprune.errors import InputError
 from evoprune.evaluation.guidance import Guidance
 from evoprune.space.decode import ThresholdDecoder, corridor_between
 from evoprune.space.weights import Bits
@@ -17,6 +18,7 @@ from operators.individuals import individual_type
 
 MARGINS = (0.1, 0.25, 0.5, 0.75, 1.0)
 TRIAL_STEPS = 20
+CORE_MARGIN = 0.8  # a drift stays alive where magnitude is dead, so the core is small
 REACH = 0.99  # share of the genes that a trial drift moves which must be free
 
 
@@ -25,14 +27,23 @@ def choose_anchors(front: Iterable[Any], *, dense: float, classes: int) -> tuple
 
     Light: the sparsest solution that is measured no worse than the dense network; if there is
     none, the best one. Heavy: the sparsest that still does better than guessing; below it
-    magnitude says nothing about where to go.
+    magnitude says nothing about where to go. A network without weights is neither.
 
     Args:
         front: individuals with (error, density) as objectives; the error may be a soft one.
         dense: error of the dense network, measured alike, 0 to 1.
         classes: of the data; guessing errs on 1 - 1 / classes.
+
+    Raises:
+        InputError: if the front holds nothing but the network without weights.
     """
-    ordered = sorted(front, key=lambda individual: float(individual.fitness.values[1]))
+    kept = [individual for individual in front if individual.fitness.values[1] > 0]
+    if not kept:
+        raise InputError(
+            "phase 1: no network that keeps a weight is any better than none; train it first, or "
+            "take other search images"
+        )
+    ordered = sorted(kept, key=lambda individual: float(individual.fitness.values[1]))
     best = min(ordered, key=lambda individual: individual.fitness.values[0])
     light = next((i for i in ordered if i.fitness.values[0] <= dense), best)
     guess = 1 - 1 / classes
@@ -60,7 +71,9 @@ def measure_margin(
     mutDrift(trial, saliency=guidance, score=score, count=count, steps=TRIAL_STEPS, rate=rate)
     moved = trial.to_numpy() != light
     for margin in MARGINS[:-1]:
-        corridor = corridor_between(light, heavy, ranks=decoder.ranks, margin=margin)
+        corridor = corridor_between(
+            light, heavy, ranks=decoder.ranks, margin=margin, core_margin=max(margin, CORE_MARGIN)
+        )
         if not moved.any() or corridor.free[moved].mean() >= REACH:
             return margin
     return MARGINS[-1]

@@ -55,6 +55,9 @@ def descend(
         number: the generation that `population` is; 0 if it is the start.
         state: of the generation gone on from; without one the start is judged and yielded first.
 
+    Raises:
+        ValueError: if a rung has no step.
+
     Yields:
         A generation a rung; the first is the start itself, unless the descent goes on.
     """
@@ -69,6 +72,8 @@ def descend(
         keepTop(hot, hot.score, hot.count())
     for rung in range(number, len(counts)):
         every = steps(rung) if callable(steps) else steps
+        if every < 1:
+            raise ValueError(f"steps: expected at least 1 a rung, got {every}")
         drift(hot, count=counts[rung], steps=every, rate=rate, mean=mean)
         individual = toolbox.clone(hot)
         individual.score = mean.copy()

@@ -59,6 +59,11 @@ def solutions(found: Iterable[Any], evaluator: Evaluator, phase: str) -> list[So
     return result
 
 
+def alive(solutions: Iterable[Solution], *, classes: int) -> list[Solution]:
+    """Keep the solutions that do better than guessing; nobody would choose another (ours)."""
+    return [solution for solution in solutions if solution.value < 0.99 * (1 - 1 / classes)]
+
+
 def front_of(solutions: list[Solution]) -> list[Solution]:
     """Keep the solutions that none beats in both value and density, sorted by density."""
     best, front = np.inf, []

@@ -2,32 +2,35 @@
 
 Source: Khan and Asilian Bidgoli, 2026. Numbered details; what the paper leaves open is ours.
 
-1. Phase 1 searches one threshold a layer with NSGA-II for error and density (`search_thresholds`).
+1. Phase 1 searches one threshold a layer with NSGA-II (`search_thresholds`).
    ours: the first population holds the plain baselines at several densities.
 2. A light and a heavy anchor are taken from its front (`choose_anchors`). ours: the rule.
 3. The corridor between them leaves the genes that phase 2 may change (`measure_margin`).
    ours: its width, measured by a trial drift.
 4. The first masks are importance-weighted (`first_masks`), and, ours, drifted down the densities.
-5. Phase 2 searches masks with NSGA-II or MOEA/D, importance-aware and adaptive variation.
+5. Phase 2 varies masks, importance-aware and adaptive (`Variation`).
    ours: guidance by drift, crossover of scores, operators chosen by survivors per pass.
+6. Selection by NSGA-II or MOEA/D for error and density. ours: the error is soft.
+7. The front of both phases is handed over (`fronts`). ours: live networks only, thinned evenly.
 No weight is ever changed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from math import ceil
 from typing import Any
 
 import numpy as np
-from deap import base, tools
+from deap import base
 
 from evoprune.evaluation.evaluator import Evaluator
 from evoprune.evaluation.guidance import Guidance
-from evoprune.methods.anchors import choose_anchors, measure_margin
-from evoprune.methods.baselines import baseline
+from evoprune.methods.anchors import CORE_MARGIN, choose_anchors, measure_margin
 from evoprune.methods.descent import descend, ladder
-from evoprune.methods.fronts import Outcome, Solution, front_of, solutions, thinned
+from evoprune.methods.fronts import Outcome, Solution, alive, front_of, solutions, thinned
+from evoprune.methods.thresholds import search_thresholds
 from evoprune.methods.variation import Variation
 from evoprune.records import Generation
 from evoprune.running.config import Config
@@ -41,75 +44,16 @@ from evoprune.space.decode import ThresholdDecoder, corridor_between
 from evoprune.space.weights import WeightSpace
 from operators.decomposition import weightsFor
 from operators.individuals import individual_type
-from operators.initialise import initImportance, initUniform
+from operators.initialise import initImportance
 from operators.selection import selCrowdedTournament, selNSGA2
 
 Operator = Callable[..., Any]
-SEEDED_DENSITIES = (0.8, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.02)
-CORE_MARGIN = 0.8  # a drift stays alive where magnitude is dead, so the core is small
 FRONT = 24  # solutions handed to the user at most
 BELOW = 2.0  # the descent ends at this part of the heavy anchor's density
 UNGUIDED_MARGIN = 0.25  # of the corridor, where no guidance says how far it moves
 STEPS = 20  # of the drift on each rung of the descent, where no budget of passes says otherwise
 SHARPNESS = 200.0  # of the first masks: half a per cent of the ranks either side of a clean cut
 RATE = 0.002  # of the descent; of 0.001 and 0.002 the better on ResNet-20 by search error
-
-
-def search_thresholds(
-    problem: Problem,
-    config: Config,
-    run: Run,
-    evaluator: Evaluator,
-    decoder: ThresholdDecoder,
-) -> Archive:
-    """Phase 1: one threshold a layer, NSGA-II with DEAP's bounded SBX and polynomial mutation.
-
-    The mating and mutation settings are those of Deb et al., 2002: eta 20, a gene in `layers`.
-    """
-    toolbox = threshold_toolbox(problem, evaluator, decoder)
-    run.keep("thresholds", evaluator.cache)
-
-    def loop(population: list[Any], number: int, state: Any) -> Iterator[Generation]:
-        return nsga2(toolbox, population, rng=problem.streams.select, number=number, state=state)
-
-    return run.phase(
-        "thresholds",
-        individual_type("thresholds", 2),
-        lambda: toolbox.population(n=config.population),
-        loop,
-        generations=config.generations[0],
-        passes=config.passes,
-    )[1]
-
-
-def threshold_toolbox(
-    problem: Problem, evaluator: Evaluator, decoder: ThresholdDecoder
-) -> base.Toolbox:
-    """Return the toolbox of phase 1; register in it what you would have otherwise."""
-    layers, rng = len(problem.space.layers), problem.streams.init
-    kind = individual_type("thresholds", 2)
-    toolbox = base.Toolbox()
-    toolbox.register("individual", initUniform, kind, [0.0] * layers, [1.0] * layers, rng=rng)
-
-    def population(n: int) -> list[Any]:
-        seeds = [
-            kind.from_numpy(decoder.encode(baseline(name, problem.space, density)))
-            for density in SEEDED_DENSITIES
-            for name in ("global-magnitude", "lamp", "layer-uniform")
-        ]
-        chosen = rng.permutation(len(seeds))[: max(1, 2 * n // 3)]
-        drawn = [seeds[place] for place in chosen]
-        return drawn + [toolbox.individual() for _ in range(n - len(drawn))]
-
-    toolbox.register("population", population)
-    toolbox.register("evaluate", evaluator)
-    toolbox.register("map", evaluator.map)
-    toolbox.register("mate", tools.cxSimulatedBinaryBounded, eta=20.0, low=0.0, up=1.0)
-    toolbox.register(
-        "mutate", tools.mutPolynomialBounded, eta=20.0, low=0.0, up=1.0, indpb=1.0 / layers
-    )
-    toolbox.register("select", selNSGA2)
-    return toolbox
 
 
 def first_masks(space: WeightSpace, densities: list[float], rng: np.random.Generator) -> list[Any]:
@@ -146,10 +90,12 @@ def search_masks(
         if operator is not None:
             toolbox.register(slot, operator)
     check(toolbox, kind.zeros(space.genes))
-    masks = first_masks(space, densities[:1] if guidance else densities, streams.init)
-    archive = Archive()
+    drawn = partial(first_masks, space, rng=streams.init)
+    archive, start = Archive(), partial(drawn, densities)
     if guidance:
-        masks, archive = run_descent(config, run, toolbox, evaluator, masks[0], densities)
+        begin = partial(drawn, densities[:1])
+        masks, archive = run_descent(config, run, toolbox, evaluator, begin, densities)
+        start = partial(list, masks)
 
     def loop(population: list[Any], number: int, state: dict[str, Any]) -> Iterator[Generation]:
         if config.algorithm == "nsga2":
@@ -168,7 +114,7 @@ def search_masks(
     _, found = run.phase(
         "masks",
         kind,
-        lambda: masks,
+        start,
         loop,
         generations=config.generations[1],
         passes=config.passes,
@@ -184,7 +130,7 @@ def run_descent(
     run: Run,
     toolbox: base.Toolbox,
     evaluator: Evaluator,
-    start: Any,
+    start: Callable[[], list[Any]],
     densities: list[float],
 ) -> tuple[list[Any], Archive]:
     """Drift the first mask down the densities; its share of the budget is spread over the rungs."""
@@ -213,7 +159,7 @@ def run_descent(
         )
 
     kind = individual_type("mask", 2)
-    return run.phase("descent", kind, lambda: [start], loop, generations=len(counts))
+    return run.phase("descent", kind, start, loop, generations=len(counts))
 
 
 def mask_toolbox(
@@ -231,13 +177,16 @@ def mask_toolbox(
     toolbox.register("mutate", variation.mutate)
     toolbox.register("select", selNSGA2)
 
-    def neighbours(population: list[Any], k: int) -> list[Any]:
-        """Choose parents by crowded tournament; those of like density become pairs (ours)."""
-        chosen = selCrowdedTournament(population, k, rng=rng)
-        return sorted(chosen, key=lambda individual: individual.fitness.values[1])
-
-    toolbox.register("select_parents", neighbours)
+    toolbox.register("select_parents", pairs_of_like_density, rng=rng)
     return toolbox
+
+
+def pairs_of_like_density(
+    population: list[Any], k: int, *, rng: np.random.Generator
+) -> list[Any]:
+    """Choose parents by crowded tournament; those of like density become pairs (ours)."""
+    chosen = selCrowdedTournament(population, k, rng=rng)
+    return sorted(chosen, key=lambda individual: individual.fitness.values[1])
 
 
 def hierarchical(
@@ -268,8 +217,11 @@ def hierarchical(
         "dense", lambda: [evaluator(all_kept)[0], evaluator.note(all_kept)[0]]
     )
     whole = Solution(all_kept.to_numpy(), value, error, 1.0, "dense")
-    anchors = choose_anchors(coarse, dense=value, classes=len(problem.data.classes))
+    classes = len(problem.data.classes)
+    anchors = choose_anchors(coarse, dense=value, classes=classes)
     light, heavy = (decoder(anchor) for anchor in anchors)
+    if np.count_nonzero(light) <= np.count_nonzero(heavy):
+        light = whole.mask  # phase 1 found a single live network
     margin = UNGUIDED_MARGIN
     if guidance:
         margin = run.once(
@@ -287,8 +239,9 @@ def hierarchical(
     fine = search_masks(problem, config, run, masks, within, densities, own)
     first = solutions(coarse, thresholds, "thresholds")
     second = solutions(fine, masks, "masks")
+    found = [*alive([*first, *second], classes=classes), whole]
     return Outcome(
-        thinned(front_of([*first, *second, whole]), FRONT),
+        thinned(front_of(found), FRONT),
         front_of(first),
         {"light": light, "heavy": heavy},
         corridor,

@@ -25,6 +25,7 @@ from operators.mutation import mutImportance, mutSwap
 Learner = OperatorCredit | SuccessHistory
 DRIFT_STEPS = 8  # calls of the saliency in one mutation by drift
 DESCENT = (0.8, 0.97)  # a descending drift ends at this share of the ones it started with
+NOTES = ("mated", "operator", "parents", "passes", "rate")  # on a child, until it is observed
 FLIPS = 0.002  # share of the genes that a mutation by importance, or a swap, touches
 
 
@@ -71,7 +72,7 @@ class Variation:
                 "drift": self._drift,
                 "descend": self._descend,
                 "importance": self._importance,
-                "none": lambda individual: None,  # what a crossover made is judged as it is
+                "none": self._none,
             }
             self.crossovers |= {"scores": self._scores}
         credit = partial(OperatorCredit, floor=0.05, decay=0.95, enabled=adaptive)
@@ -90,6 +91,7 @@ class Variation:
         """Cross two masks in place by a crossover chosen by its credit."""
         name = self.crossover_credit.choose(self.streams.mate)
         a.mated = b.mated = name
+        a.parents = b.parents = (a.digest(), b.digest())
         self.crossovers[name](a, b)
         return a, b
 
@@ -97,26 +99,35 @@ class Variation:
         """Change a mask in place by a mutation chosen by its credit."""
         name = self.mutation_credit.choose(self.streams.mutate)
         before = self.passes["guidance"]
+        individual.parents = (*getattr(individual, "parents", ()), individual.digest())
         individual.rate = None
         self.mutations[name](individual)
         individual.operator, individual.passes = name, self.passes["guidance"] - before
         return (individual,)
 
     def observe(self, generation: Generation) -> None:
-        """Pay the operators of a generation's offspring, and learn the rates, of survivors."""
+        """Pay the operators of a generation's offspring, and learn the rates, of survivors.
+
+        A copy of a parent earns nothing. What operators noted on a child is for its first
+        generation only: its own children are clones, and would carry it on.
+        """
         survivors, successful = {id(individual) for individual in generation.population}, []
         for child in generation.offspring:
-            survived, cost = id(child) in survivors, self.cost + getattr(child, "passes", 0)
+            new = child.digest() not in getattr(child, "parents", ())
+            survived = new and id(child) in survivors
+            cost = self.cost + getattr(child, "passes", 0)
             if hasattr(child, "operator"):
                 self.mutation_credit.credit(child.operator, survived=survived, passes=cost)
                 if survived and child.rate is not None:
                     successful.append(child.rate)
             if hasattr(child, "mated"):
                 self.crossover_credit.credit(child.mated, survived=survived, passes=cost)
+            for note in NOTES:
+                child.__dict__.pop(note, None)
         self.rates.update(successful)
 
     def _drift(self, individual: Any) -> None:
-        self._guided(individual, individual.count())
+        self._guided(individual, max(1, individual.count()))
 
     def _descend(self, individual: Any) -> None:
         share = self.streams.mutate.uniform(*DESCENT)
@@ -149,6 +160,9 @@ class Variation:
             temperature=0.1,
             rng=rng,
         )
+
+    def _none(self, individual: Any) -> None:
+        """Leave what a crossover made as it is, to be judged at no other cost."""
 
     def _swap(self, individual: Any) -> None:
         mutSwap(individual, rate=FLIPS, rng=self.streams.mutate)

@@ -26,7 +26,8 @@ class Config:
         algorithm: of phase 2, "nsga2" or "moead"; phase 1 is NSGA-II, as in the paper.
         population: individuals a generation, at least 4.
         generations: of phase 1 and of phase 2.
-        passes: image passes at which the run ends; None sets no limit.
+        passes: image passes from which on no generation is begun; None sets no limit. A descent
+            that was begun is walked to its end, as fast as the budget asks.
         search_images: images of the search split that judge a candidate; all if None.
         recalibrate: strength of BatchNorm recalibration, 0 (off) to 1.
         guided: whether drift serves as an operator, and makes the first masks.
@@ -36,6 +37,7 @@ class Config:
         precision: "fp32" or "bf16" for the search; test figures are always fp32.
         seed: of all random streams.
         device: "cpu", "cuda" or another of torch's.
+        threads: of torch; None leaves torch's own number.
         out: folder of the run.
         download: whether torchvision may fetch a data set.
         trust_pickle: whether a checkpoint that needs unpickling may be loaded.
@@ -58,6 +60,7 @@ class Config:
     precision: str = "fp32"
     seed: int = 0
     device: str = "cpu"
+    threads: int | None = None
     out: str = "runs/hierarchical"
     download: bool = False
     trust_pickle: bool = False
@@ -82,7 +85,7 @@ class Config:
         for name in ("recalibrate", "descent"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name}: expected 0 to 1, got {getattr(self, name)}")
-        for name in ("passes", "search_images"):
+        for name in ("passes", "search_images", "threads"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"{name.replace('_', '-')}: expected at least 1, got {value}")
@@ -106,8 +109,15 @@ class Config:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Config:
-        """Read settings that `to_json` wrote."""
+        """Read settings that `to_json` wrote.
+
+        Raises:
+            InputError: if they are not.
+        """
         fields = {field.name for field in dataclasses.fields(cls)}
         settings = {key: item for key, item in value.items() if key in fields}
-        settings["generations"] = tuple(settings["generations"])
-        return cls(**settings)
+        try:
+            settings["generations"] = tuple(settings["generations"])
+            return cls(**settings)
+        except (KeyError, TypeError) as cause:
+            raise InputError(f"config: expected the settings of a run, got {value}") from cause

@@ -14,6 +14,7 @@ from evoprune.errors import InputError
 from evoprune.evaluation.evaluator import Evaluator, Recalibration
 from evoprune.evaluation.guidance import Guidance
 from evoprune.network import datasets, models
+from evoprune.network.masks import batchnorms, modes_kept
 from evoprune.network.training import train
 from evoprune.passes import Passes
 from evoprune.running.config import Config
@@ -146,13 +147,15 @@ def prepare(config: Config, streams: Streams, *, trained: Path | None = None) ->
     model = models.build(
         config.model, classes=len(data.classes), channels=shape[1], image_size=shape[-1]
     )
+    device = _device(config.device)
+    _check_fit(config, model, data)
     if config.weights:
         models.load_weights(model, config.weights, trust_pickle=config.trust_pickle)
     elif trained is not None:
         models.load_weights(model, trained)
     else:
         train_here(model, data, streams.torch)
-    model.to(_device(config.device)).to(memory_format=torch.channels_last).eval()
+    model.to(device).to(memory_format=torch.channels_last).eval()
     problem = Problem(
         WeightSpace(model), data, None, Passes(), streams, config.precision, config.device
     )
@@ -180,6 +183,28 @@ def train_here(model: nn.Module, data: datasets.Dataset, rng: np.random.Generato
         return datasets.augment(images, drawn, **options)
 
     train(model, data, epochs=EPOCHS, rng=rng, augmentation=augmented)
+
+
+def _check_fit(config: Config, model: nn.Module, data: datasets.Dataset) -> None:
+    """Refuse a network that cannot judge the images, before it is trained."""
+    if config.recalibrate > 0 and not batchnorms(model):
+        raise InputError(
+            f"recalibrate: {config.model} has no BatchNorm layer; leave the option out"
+        )
+    images = datasets.normalise(data.train.images[:2], data)
+    try:
+        with modes_kept(model), torch.no_grad():
+            shape = tuple(model.eval()(images).shape)
+    except Exception as cause:
+        raise InputError(
+            f"model: {config.model} does not take the images of {config.data}, shape "
+            f"{tuple(images.shape[1:])}: {(str(cause) or repr(cause)).splitlines()[0]}"
+        ) from cause
+    if shape != (2, len(data.classes)):
+        raise InputError(
+            f"model: expected {len(data.classes)} outputs an image from {config.model}, got the "
+            f"shape {shape[1:]}"
+        )
 
 
 def _device(name: str) -> torch.device:

@@ -1,8 +1,9 @@
 """The folder of a run. Every file is written beside its place and renamed: none is ever half there.
 
 config.json    settings, resolved, with versions     log.csv      a row a generation
+weights.pt     of a network trained here             checkpoint/  plain arrays, a file a phase
 front.csv      a row a solution                      masks.npz    the front's masks, packed
-baselines.csv  the controls                          summary.json figures/ checkpoint/
+baselines.csv  the controls                          summary.json figures/
 """
 
 from __future__ import annotations
@@ -43,6 +44,11 @@ class RunDir:
             raise InputError(f"run: expected a folder with a run, got {self.path}")
         if self.path.exists() and not self.path.is_dir():
             raise InputError(f"out: expected a folder, got the file {self.path}")
+        above = self.path.absolute()
+        while not above.exists():
+            above = above.parent
+        if not (above.is_dir() and os.access(above, os.W_OK)):
+            raise InputError(f"out: cannot write to {above}; name a folder that can be made")
 
     def write(self, name: str, content: bytes) -> Path:
         """Write a file whole or not at all, and return its path."""

@@ -13,8 +13,8 @@ REALS_ONLY = {  # DEAP's operators that would leave numbers which are no bits
     "mutESLogNormal", "mutGaussian", "mutPolynomialBounded",
 }  # fmt: skip
 BITS_ONLY = {
-    "mutFlipBit", "cxUniformPacked", "cxTwoPointPacked", "cxScores", "mutFlip", "mutImportance",
-    "mutSwap", "mutDrift",
+    "mutFlipBit", "cxUniformPacked", "cxTwoPointPacked", "cxLayers", "cxScores", "mutFlip",
+    "mutImportance", "mutSwap", "mutDrift",
 }  # fmt: skip
 NEITHER = {"cxMessyOnePoint", "cxOrdered", "cxPartialyMatched", "cxUniformPartialyMatched"}
 

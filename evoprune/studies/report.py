@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,9 +22,9 @@ from evoprune.search.indicators import hypervolume
 from evoprune.studies.figures import front_figure, hypervolume_figure, layers_figure
 
 DENSITIES = (0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.48, 0.6, 0.8)
-COARSE = 6  # solutions of phase 1 that are measured on the test images
+COARSE = 24  # solutions of phase 1 that are measured on the test images at most
 RANDOM_DENSITIES = (0.3, 0.8)  # random masks are dead long before
-SAME_TREATMENT = ("model", "weights", "data", "search_images", "recalibrate", "seed")
+SAME_TREATMENT = ("model", "weights", "data", "recalibrate")
 PICKS = (0.6, 0.48, 0.4, 0.3, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03)
 
 
@@ -47,8 +48,8 @@ def report(outcome: Outcome, problem: Problem, config: Config, run: Run, folder:
     folder.write_table("baselines.csv", controls)
     masks = np.stack([np.packbits(solution.mask) for solution in outcome.front])
     folder.write_arrays("masks.npz", {"packed": masks, "weights": np.array(problem.space.size)})
-    folder.write_json("summary.json", summary)
     draw(outcome, problem, run, folder, front, coarse, controls, anchors, dense_row)
+    folder.write_json("summary.json", summary)  # last: it says that the run has ended
     return table(summary)
 
 
@@ -79,21 +80,9 @@ def front_rows(front: Sequence[Solution], judge: Evaluator, *, bar: bool) -> lis
 def baseline_rows(
     config: Config, judge: Evaluator, problem: Problem, *, bar: bool
 ) -> list[dict[str, Any]]:
-    """Measure the one-shot baselines, or take those of a run under the same treatment.
-
-    Raises:
-        InputError: if the other run's network, data or treatment differ.
-    """
+    """Measure the one-shot baselines, or take those of a run under the same treatment."""
     if config.baselines_from:
-        other = RunDir(config.baselines_from, resume=True)
-        theirs, ours = other.read_json("config.json"), config.to_json()
-        different = [key for key in SAME_TREATMENT[:-1] if theirs.get(key) != ours[key]]
-        if different:
-            raise InputError(
-                f"baselines-from: {config.baselines_from} differs in {', '.join(different)}; "
-                "leave the option out to measure the baselines anew"
-            )
-        return other.read_table("baselines.csv")
+        return borrowed_baselines(config)
     rng = problem.streams.init
     wanted = [(name, density) for name in BASELINES for density in DENSITIES]
     wanted = [(n, d) for n, d in wanted if n != "random" or d in RANDOM_DENSITIES]
@@ -102,6 +91,24 @@ def baseline_rows(
         mask = baseline(name, problem.space, density, rng=rng)
         rows.append(measured(name, judge, mask))
     return rows
+
+
+def borrowed_baselines(config: Config) -> list[dict[str, Any]]:
+    """Return the baselines that another run measured.
+
+    Raises:
+        InputError: if there are none, or the other run's network, data or treatment differ.
+    """
+    other = RunDir(str(config.baselines_from), resume=True)
+    theirs, ours = other.read_json("config.json"), config.to_json()
+    same = SAME_TREATMENT if config.weights else (*SAME_TREATMENT, "seed")  # trained by the seed
+    different = [key for key in same if theirs.get(key) != ours[key]]
+    if different:
+        raise InputError(
+            f"baselines-from: {config.baselines_from} differs in {', '.join(different)}; "
+            "leave the option out to measure the baselines anew"
+        )
+    return other.read_table("baselines.csv")
 
 
 def volume(rows: Sequence[Mapping[str, Any]], split: str, dense: Mapping[str, Any]) -> float:
@@ -239,6 +246,7 @@ def draw(
         space.kept_by_layer(baseline("global-magnitude", space, reference)),
         reference,
     )
-    (folder.path / "figures").mkdir(parents=True, exist_ok=True)
     for name, figure in figures.items():
-        figure.savefig(folder.path / "figures" / f"{name}.png")
+        picture = io.BytesIO()
+        figure.savefig(picture, format="png")
+        folder.write(f"figures/{name}.png", picture.getvalue())

@@ -13,8 +13,8 @@ import pytest
 import torch
 from torch import nn
 
-from evoprune.errors import InputError
-from evoprune.evaluation.evaluator import CandidateError, Evaluator, Recalibration
+from evoprune.errors import CandidateError, InputError
+from evoprune.evaluation.evaluator import Evaluator, Recalibration
 from evoprune.passes import Passes
 from evoprune.space.decode import ThresholdDecoder
 from evoprune.space.weights import Corridor, WeightSpace

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from evoprune.errors import InputError
+from evoprune.errors import CandidateError, InputError
 from evoprune.evaluation.guidance import LOSSES, Guidance
 from evoprune.passes import Passes
 from evoprune.space.weights import Corridor, WeightSpace
@@ -226,6 +226,22 @@ def test_a_layer_that_the_network_does_not_use_is_worth_nothing(
     saliency = asked.saliency(np.ones(640, bool))
     assert (saliency[:320] != 0).any()
     assert (saliency[320:] == 0).all()
+
+
+def test_an_exception_in_a_pass_carries_the_individual(
+    space: WeightSpace, images: torch.Tensor, labels: torch.Tensor
+) -> None:
+    asked, individual = ask(space, images, labels), BitString.zeros(215)
+
+    def fail(module: nn.Module, inputs: object) -> None:
+        raise FloatingPointError("the layer broke")
+
+    message = "guiding a candidate failed: FloatingPointError: the layer broke"
+    hook = space.model[3].register_forward_pre_hook(fail)
+    with pytest.raises(CandidateError, match=message) as caught:
+        asked(individual)
+    hook.remove()
+    assert caught.value.individual is individual
 
 
 def test_a_label_for_which_the_network_has_no_output_is_refused(

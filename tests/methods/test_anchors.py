@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from evoprune.errors import InputError
 from evoprune.methods.anchors import choose_anchors
 from operators.individuals import individual_type
 
@@ -35,3 +38,14 @@ def test_where_none_is_good_enough_the_most_accurate_is_the_light_anchor() -> No
     points = front((0.3, 0.8), (0.5, 0.4))
     anchors = choose_anchors(points, dense=0.1, classes=10)
     assert values(anchors)[0] == (0.3, 0.8)
+
+
+def test_the_network_without_weights_is_no_anchor() -> None:
+    points = front((0.10, 0.8), (0.85, 0.1), (0.88, 0.0))
+    anchors = choose_anchors(points, dense=0.1, classes=10)
+    assert values(anchors)[1] == (0.85, 0.1)
+
+
+def test_a_front_of_the_network_without_weights_alone_is_refused() -> None:
+    with pytest.raises(InputError, match="no network that keeps a weight"):
+        choose_anchors(front((0.9, 0.0)), dense=0.1, classes=10)

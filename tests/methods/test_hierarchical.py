@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from evoprune.errors import InputError
-from evoprune.methods.fronts import Outcome, Solution, front_of
+from evoprune.methods.fronts import Outcome, Solution, alive, front_of
 from evoprune.methods.hierarchical import hierarchical
 from evoprune.running.config import Config
 from evoprune.running.problem import Problem, prepare
@@ -134,3 +134,9 @@ def test_the_front_of_nothing_is_empty() -> None:
 def test_of_equal_solutions_one_stays() -> None:
     twins = [Solution(np.ones(2, bool), 0.1, 0.1, 1.0, "masks") for _ in range(2)]
     assert len(front_of(twins)) == 1
+
+
+def test_a_network_that_only_guesses_is_not_handed_over() -> None:
+    mask = np.ones(2, bool)
+    guess, better = (Solution(mask, value, value, 0.5, "masks") for value in (0.9, 0.88))
+    assert alive([guess, better], classes=10) == [better]

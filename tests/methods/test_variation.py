@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from evoprune.evaluation.guidance import Guidance
-from evoprune.methods.variation import DRIFT_STEPS, Variation
+from evoprune.methods.variation import DRIFT_STEPS, NOTES, Variation
 from evoprune.passes import Passes
 from evoprune.records import Generation
 from evoprune.seeding import Streams
 from evoprune.space.weights import WeightSpace
+from operators.adaptation import OperatorCredit
 from operators.individuals import individual_type
 
 
@@ -54,6 +57,43 @@ def test_survivors_of_an_operator_raise_its_chance(variation: Variation) -> None
     learner = variation.learners["mutate"]
     chances = dict(zip(learner.names, learner.chances(), strict=True))
     assert max(chances, key=lambda name: chances[name]) == "importance"
+
+
+def test_a_copy_of_a_parent_earns_nothing(variation: Variation) -> None:
+    """Two variations see the same children; in one of them the copies do not survive."""
+    chances = []
+    for keep in (True, False):
+        children = [variation.mutate(mask(variation))[0] for _ in range(60)]
+        for child in children:
+            child.operator = "none"
+            child.packed[:] = mask(variation).packed  # type: ignore[attr-defined]
+        learner = OperatorCredit(list(variation.mutations), floor=0.05, decay=0.95)
+        variation.mutation_credit = learner
+        variation.observe(Generation(1, children if keep else [], children, {}))
+        chances.append(learner.chances())
+    assert (chances[0] == chances[1]).all()
+
+
+def test_what_operators_noted_on_a_child_is_not_passed_on(variation: Variation) -> None:
+    a, b = mask(variation), mask(variation, 0.3)
+    variation.mate(a, b)
+    variation.mutate(a)
+    variation.observe(Generation(1, [a, b], [a, b], {}))
+    for child in (a, b):
+        assert not set(NOTES) & set(child.__dict__)
+
+
+@pytest.mark.parametrize("name", ["drift", "descend"])
+def test_a_mask_that_lost_its_last_gene_can_still_drift(variation: Variation, name: str) -> None:
+    empty = mask(variation, 0.0)
+    variation.mutations[name](empty)
+    assert empty.count() == 1  # type: ignore[attr-defined]
+
+
+def test_the_operators_survive_pickling(variation: Variation) -> None:
+    again = pickle.loads(pickle.dumps(variation))
+    assert list(again.mutations) == list(variation.mutations)
+    assert again.mutate(mask(variation))[0] == variation.mutate(mask(variation))[0]
 
 
 def test_without_guidance_the_guided_operators_are_left_out(variation: Variation) -> None:

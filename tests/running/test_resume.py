@@ -11,7 +11,9 @@ import pytest
 from evoprune import cli
 from evoprune.running.run import Run
 
-COMMAND = "run hierarchical --population 6 --generations 2 --search-images 60 --threads 1 --seed 5"
+COMMAND = (
+    "run hierarchical --population 6 --generations 2 4 --search-images 60 --threads 1 --seed 5"
+)
 
 
 class StoppedError(Exception):
@@ -30,7 +32,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("saves", [1, 2, 4, 5, 8, 10])
+@pytest.mark.parametrize("saves", [1, 2, 4, 5, 8, 10, 11, 13])
 def test_a_run_stopped_after_any_checkpoint_ends_with_the_same_rows(
     whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saves: int
 ) -> None:
@@ -46,9 +48,10 @@ def test_a_run_stopped_after_any_checkpoint_ends_with_the_same_rows(
         patched.setattr(Run, "_save", save_and_stop)
         with pytest.raises(StoppedError):
             cli.main([*COMMAND.split(), "--out", str(folder)])
-    assert cli.main(["resume", str(folder), "--threads", "1"]) == 0
+    assert cli.main(["resume", str(folder)]) == 0
     assert rows(folder) == rows(whole)
-    assert (folder / "front.csv").read_text() == (whole / "front.csv").read_text()
+    for table in ("front.csv", "baselines.csv"):
+        assert (folder / table).read_text() == (whole / table).read_text()
 
 
 def test_a_run_that_has_ended_is_not_resumed(
