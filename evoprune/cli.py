@@ -27,7 +27,7 @@ from evoprune.running.rundir import RunDir
 from evoprune.seeding import Streams
 from evoprune.studies.report import borrowed_baselines, report, table
 
-METHODS = ("hierarchical",)
+METHODS = {"hierarchical": hierarchical}
 
 
 class Parser(argparse.ArgumentParser):
@@ -118,9 +118,7 @@ def _add_settings(run: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    if options.method not in METHODS:
-        raise unknown("method", options.method, METHODS)
-    settings = {k: v for k, v in vars(options).items() if k not in ("method", "call")}
+    settings = {k: v for k, v in vars(options).items() if k != "call"}
     generations = tuple(settings.pop("generations"))
     generations = generations * 2 if len(generations) == 1 else generations
     settings["data_root"] = settings["data_root"] or os.environ.get("EVOPRUNE_DATA")
@@ -153,6 +151,8 @@ def _show(options: argparse.Namespace) -> int:
 
 def _drive(config: Config, folder: RunDir, *, resume: bool) -> int:
     """Build the task, run both phases, report; nothing is written before the task stands."""
+    if config.method not in METHODS:
+        raise unknown("method", config.method, METHODS)
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     if config.baselines_from:
@@ -168,7 +168,7 @@ def _drive(config: Config, folder: RunDir, *, resume: bool) -> int:
         folder.write_json("config.json", config.to_json())  # last: it makes the folder a run
     run = Run(streams=streams, passes=problem.passes, directory=folder, resume=resume)
     try:
-        outcome = hierarchical(problem, config, run)
+        outcome = METHODS[config.method](problem, config, run)
     except CandidateError as failed:
         kept = folder.write_arrays("failed.npz", pack_individuals([failed.individual]))
         print(f"evoprune: {failed}; the individual is kept in {kept}", file=sys.stderr)

@@ -19,6 +19,7 @@ class Config:
     """All that a run of the two-phase method was asked for.
 
     Attributes:
+        method: name of one of the command's methods.
         model: name of a network; the small CNN for the digits by default.
         weights: checkpoint file; None trains the network here, on the training split.
         data: name of a data set, or folder:PATH.
@@ -44,6 +45,7 @@ class Config:
         baselines_from: a run on the same network, data and treatment whose baselines are taken.
     """
 
+    method: str = "hierarchical"
     model: str = "digits-cnn"
     weights: str | None = None
     data: str = "digits"
@@ -105,7 +107,7 @@ class Config:
                 versions[package] = importlib.metadata.version(package)
             except importlib.metadata.PackageNotFoundError:
                 versions[package] = "not installed"
-        return {"method": "hierarchical", **dataclasses.asdict(self), "versions": versions}
+        return {**dataclasses.asdict(self), "versions": versions}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Config:

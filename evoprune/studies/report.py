@@ -148,7 +148,7 @@ def summarise(
 
     names = dict.fromkeys(row["name"] for row in controls)
     return {
-        "method": "hierarchical",
+        "method": config.method,
         "seed": config.seed,
         "dense": {
             "search_error": dense["search_error"],
