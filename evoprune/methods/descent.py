@@ -6,13 +6,12 @@ of the first population.
 
 The drift that comes down is *hot*: its rate is high enough to follow the falling density, and so
 high that noise keeps it from the best mask at any density. What becomes an individual is the mask
-of its mean score on the rung, where the noise cancels; the hot one goes on down.
+of its mean score on this rung and the next, where the noise cancels; the hot one goes on down.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -65,20 +64,45 @@ def descend(
     if number == 0 and not state:
         (rungs[0].fitness.values,) = toolbox.map(toolbox.evaluate, rungs[:1])
         yield Generation(0, rungs[:], rungs[:], {"number": np.array(0)})
-    drift = partial(mutDrift, saliency=toolbox.saliency, score=score)
-    hot, mean = toolbox.clone(rungs[-1]), np.zeros(len(score), np.float32)
-    if state and "hot" in state:
+    state, last = dict(state or {}), len(counts) - 1
+    hot, ahead = toolbox.clone(rungs[-1]), state.get("ahead")
+    if "hot" in state:
         hot.score = np.array(state["hot"])
-        keepTop(hot, hot.score, hot.count())
-    for rung in range(number, len(counts)):
-        every = steps(rung) if callable(steps) else steps
+        keepTop(hot, hot.score, counts[min(number, last)])
+
+    def walk(rung: int) -> np.ndarray:
+        """Drift the hot mask down to a rung and return its mean score there."""
+        every, mean = steps(rung) if callable(steps) else steps, np.zeros(len(score), np.float32)
         if every < 1:
             raise ValueError(f"steps: expected at least 1 a rung, got {every}")
-        drift(hot, count=counts[rung], steps=every, rate=rate, mean=mean)
-        individual = toolbox.clone(hot)
-        individual.score = mean.copy()
+        mutDrift(
+            hot,
+            saliency=toolbox.saliency,
+            score=score,
+            count=counts[rung],
+            steps=every,
+            rate=rate,
+            mean=mean,
+        )
+        return mean
+
+    for rung in range(number, last + 1):
+        here = walk(rung) if ahead is None else ahead
+        ahead = walk(rung + 1) if rung < last else None
+        individual = toolbox.clone(rungs[0])
+        individual.score = here.copy() if ahead is None else _between(here, ahead, counts[rung:])
         keepTop(individual, individual.score, counts[rung])
         (individual.fitness.values,) = toolbox.map(toolbox.evaluate, [individual])
         rungs.append(individual)
-        state_now = {"number": np.array(rung + 1), "hot": hot.score}
+        passed_on = {} if ahead is None else {"hot": hot.score, "ahead": ahead}
+        state_now = {"number": np.array(rung + 1), **passed_on}
         yield Generation(rung + 1, rungs[:], [individual], state_now)
+
+
+def _between(here: np.ndarray, ahead: np.ndarray, counts: Sequence[int]) -> np.ndarray:
+    """Return the mean of two rungs' scores, each measured from its threshold."""
+    thresholds = [
+        np.partition(s, len(s) - count)[len(s) - count]
+        for s, count in zip((here, ahead), counts, strict=False)
+    ]
+    return (here + (ahead - thresholds[1] + thresholds[0])) / 2

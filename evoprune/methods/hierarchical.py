@@ -142,7 +142,7 @@ def run_descent(
         if config.passes is None:
             return STEPS
         budget = config.descent * (config.passes - spent) - (run.passes.spent() - spent)
-        judged = evaluator.cost * (len(counts) - rung)
+        judged = evaluator.cost * (len(counts) - max(rung - 1, 0))  # the drift is a rung ahead
         return max(1, ceil((budget - judged) / (len(counts) - rung) / (3 * batch)))
 
     def loop(population: list[Any], number: int, state: dict[str, Any]) -> Iterator[Generation]:

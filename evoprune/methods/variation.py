@@ -25,6 +25,7 @@ from operators.mutation import mutImportance, mutSwap
 Learner = OperatorCredit | SuccessHistory
 DRIFT_STEPS = 8  # calls of the saliency in one mutation by drift
 DESCENT = (0.8, 0.97)  # a descending drift ends at this share of the ones it started with
+GUIDED = ("drift", "descend")
 NOTES = ("mated", "operator", "parents", "passes", "rate")  # on a child, until it is observed
 FLIPS = 0.002  # share of the genes that a mutation by importance, or a swap, touches
 
@@ -77,6 +78,9 @@ class Variation:
             self.crossovers |= {"scores": self._scores}
         credit = partial(OperatorCredit, floor=0.05, decay=0.95, enabled=adaptive)
         self.mutation_credit = credit(list(self.mutations))
+        for name in self.mutations:  # to begin with, every survivor is worth its price
+            price = cost + (self._drift_cost if name in GUIDED else 0)
+            self.mutation_credit.credit(name, survived=1, passes=price)
         self.crossover_credit = credit(list(self.crossovers))
         self.rates = SuccessHistory(
             rate, spread=0.5, low=rate / 20, high=rate * 20, enabled=adaptive
@@ -86,6 +90,10 @@ class Variation:
             "mate": self.crossover_credit,
             "rate": self.rates,
         }
+
+    @property
+    def _drift_cost(self) -> int:
+        return 0 if self.guidance is None else 3 * self.guidance.batch * DRIFT_STEPS
 
     def mate(self, a: Any, b: Any) -> tuple[Any, Any]:
         """Cross two masks in place by a crossover chosen by its credit."""

@@ -57,7 +57,7 @@ class Config:
     search_images: int | None = None
     recalibrate: float = 0.0
     guided: bool = True
-    descent: float = 0.6
+    descent: float = 0.8
     measure: str = "soft_error"
     precision: str = "fp32"
     seed: int = 0
