@@ -98,6 +98,12 @@ def _add_settings(run: argparse.ArgumentParser) -> None:
     )
     add("--no-guidance", dest="guided", action="store_false", help="leave the drift out")
     add(
+        "--no-adaptation",
+        dest="adaptive",
+        action="store_false",
+        help="draw operators evenly and rates as they are",
+    )
+    add(
         "--descent",
         type=float,
         default=default.descent,

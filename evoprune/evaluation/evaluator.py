@@ -133,12 +133,9 @@ class Evaluator:
         space: WeightSpace,
         *,
         decode: Callable[[Any], Bits] | None = None,
-        objectives: Iterable[str | Objective] | None = None,
     ) -> Evaluator:
-        """Return an evaluator of the same images and network for other genomes or objectives."""
+        """Return an evaluator of the same images and network for other genomes."""
         other = copy.copy(self)
-        if objectives is not None:
-            other.objectives = resolve(objectives)
         other.space, other.decode, other.cache = space, decode or space.mask, {}
         return other
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 
 from evoprune.errors import InputError, unknown
@@ -42,11 +40,3 @@ def baseline(
     order = np.lexsort((space.magnitudes, scores))  # scores that float32 cannot tell apart: by |w|
     mask[order[space.size - round(density * space.size) :]] = True
     return mask
-
-
-def baseline_masks(
-    space: WeightSpace, densities: Iterable[float], *, rng: np.random.Generator
-) -> dict[str, list[Bits]]:
-    """Return every baseline's masks at the given densities."""
-    densities = list(densities)
-    return {name: [baseline(name, space, d, rng=rng) for d in densities] for name in BASELINES}

@@ -84,7 +84,14 @@ def search_masks(
     space, streams = evaluator.space, problem.streams
     run.keep("masks", evaluator.cache)
     kind = individual_type("mask", 2)
-    variation = Variation(space, guidance, streams, problem.passes, cost=evaluator.cost)
+    variation = Variation(
+        space,
+        guidance,
+        streams,
+        problem.passes,
+        cost=evaluator.cost,
+        adaptive=config.adaptive,
+    )
     toolbox = mask_toolbox(evaluator, guidance, variation, streams.select)
     for slot, operator in own.items():
         if operator is not None:

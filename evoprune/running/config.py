@@ -32,6 +32,7 @@ class Config:
         search_images: images of the search split that judge a candidate; all if None.
         recalibrate: strength of BatchNorm recalibration, 0 (off) to 1.
         guided: whether drift serves as an operator, and makes the first masks.
+        adaptive: whether phase 2 learns which operators and rates to choose, or draws evenly.
         descent: share of phase 2's passes that the descent of the first masks may take.
         measure: what both phases minimise beside the density, "error" or "soft_error"; the front
             is told in errors either way.
@@ -57,6 +58,7 @@ class Config:
     search_images: int | None = None
     recalibrate: float = 0.0
     guided: bool = True
+    adaptive: bool = True
     descent: float = 0.8
     measure: str = "soft_error"
     precision: str = "fp32"

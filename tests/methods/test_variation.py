@@ -74,6 +74,23 @@ def test_a_copy_of_a_parent_earns_nothing(variation: Variation) -> None:
     assert (chances[0] == chances[1]).all()
 
 
+def test_to_begin_with_an_operator_is_chosen_by_its_price(variation: Variation) -> None:
+    chances = dict(
+        zip(variation.mutations, variation.mutation_credit.chances(), strict=True)
+    )
+    assert chances["none"] == chances["importance"] > chances["drift"] == chances["descend"]
+
+
+def test_without_adaptation_all_operators_stay_equally_likely(variation: Variation) -> None:
+    even = Variation(
+        variation.space, variation.guidance, Streams(0), Passes(), cost=10, adaptive=False
+    )
+    children = [even.mutate(mask(even))[0] for _ in range(40)]
+    even.observe(Generation(1, children[:5], children, {}))
+    assert even.mutation_credit.chances().tolist() == [0.25] * 4
+    assert even.rates.draw(np.random.default_rng(0)) == 0.0005
+
+
 def test_what_operators_noted_on_a_child_is_not_passed_on(variation: Variation) -> None:
     a, b = mask(variation), mask(variation, 0.3)
     variation.mate(a, b)
