@@ -74,6 +74,21 @@ def front_of(solutions: list[Solution]) -> list[Solution]:
     return front
 
 
+def dense_end(
+    solutions: Iterable[Solution], front: list[Solution], *, images: int
+) -> list[Solution]:
+    """Return what is denser than the whole front and worse than its best by less than noise (ours).
+
+    Near the dense network all are about equally good, and on few images one lucky mask drives all
+    denser ones off a front. Those worse by less than half a standard error of an error rate on so
+    many images are kept beside it: who wants few losses chooses among them.
+    """
+    best = front[-1]
+    noise = 0.5 * np.sqrt(best.value * (1 - best.value) / images)
+    near = [s for s in solutions if s.density > best.density and s.value < best.value + noise]
+    return sorted(near, key=lambda solution: solution.density)
+
+
 def thinned(front: list[Solution], count: int) -> list[Solution]:
     """Keep at most so many solutions of a front, spread evenly by the logarithm of density.
 

@@ -29,7 +29,15 @@ from evoprune.evaluation.evaluator import Evaluator
 from evoprune.evaluation.guidance import Guidance
 from evoprune.methods.anchors import CORE_MARGIN, choose_anchors, measure_margin
 from evoprune.methods.descent import descend, ladder
-from evoprune.methods.fronts import Outcome, Solution, alive, front_of, solutions, thinned
+from evoprune.methods.fronts import (
+    Outcome,
+    Solution,
+    alive,
+    dense_end,
+    front_of,
+    solutions,
+    thinned,
+)
 from evoprune.methods.thresholds import search_thresholds
 from evoprune.methods.variation import Variation
 from evoprune.records import Generation
@@ -49,6 +57,7 @@ from operators.selection import selCrowdedTournament, selNSGA2
 
 Operator = Callable[..., Any]
 FRONT = 24  # solutions handed to the user at most
+NEAR = 6  # and beside them, of the dense end
 BELOW = 2.0  # the descent ends at this part of the heavy anchor's density
 UNGUIDED_MARGIN = 0.25  # of the corridor, where no guidance says how far it moves
 STEPS = 20  # of the drift on each rung of the descent, where no budget of passes says otherwise
@@ -79,8 +88,12 @@ def search_masks(
     guidance: Guidance | None,
     densities: list[float],
     own: Mapping[str, Operator | None],
-) -> Archive:
-    """Phase 2: masks of the free genes; a descent for the first ones, then NSGA-II or MOEA/D."""
+) -> list[Any]:
+    """Phase 2: masks of the free genes; a descent for the first ones, then NSGA-II or MOEA/D.
+
+    Returns:
+        All masks that none beats, and all rungs of the descent.
+    """
     space, streams = evaluator.space, problem.streams
     run.keep("masks", evaluator.cache)
     kind = individual_type("mask", 2)
@@ -98,11 +111,12 @@ def search_masks(
             toolbox.register(slot, operator)
     check(toolbox, kind.zeros(space.genes))
     drawn = partial(first_masks, space, rng=streams.init)
+    rungs: list[Any] = []
     archive, start = Archive(), partial(drawn, densities)
     if guidance:
         begin = partial(drawn, densities[:1])
-        masks, archive = run_descent(config, run, toolbox, evaluator, begin, densities)
-        start = partial(list, masks)
+        rungs, archive = run_descent(config, run, toolbox, evaluator, begin, densities)
+        start = partial(list, rungs)
 
     def loop(population: list[Any], number: int, state: dict[str, Any]) -> Iterator[Generation]:
         if config.algorithm == "nsga2":
@@ -129,7 +143,7 @@ def search_masks(
         observe=variation.observe,
     )
     archive.update(list(found))
-    return archive
+    return list({mask.digest(): mask for mask in [*archive, *rungs]}.values())
 
 
 def run_descent(
@@ -247,8 +261,10 @@ def hierarchical(
     first = solutions(coarse, thresholds, "thresholds")
     second = solutions(fine, masks, "masks")
     found = [*alive([*first, *second], classes=classes), whole]
+    front = front_of(found)
+    near = thinned(dense_end(found, front, images=len(evaluator.images)), NEAR)
     return Outcome(
-        thinned(front_of(found), FRONT),
+        [*thinned(front, FRONT), *near],
         front_of(first),
         {"light": light, "heavy": heavy},
         corridor,

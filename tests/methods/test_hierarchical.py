@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from evoprune.errors import InputError
-from evoprune.methods.fronts import Outcome, Solution, alive, front_of
+from evoprune.methods.fronts import Outcome, Solution, alive, dense_end, front_of
 from evoprune.methods.hierarchical import hierarchical
 from evoprune.running.config import Config
 from evoprune.running.problem import Problem, prepare
@@ -32,9 +32,10 @@ def searched() -> tuple[Outcome, Run, Problem]:
 
 
 def test_no_solution_of_the_front_beats_another(searched: tuple[Outcome, Run, Problem]) -> None:
-    front = searched[0].front
-    assert all(a.density < b.density for a, b in pairwise(front))
+    front = front_of(searched[0].front)
+    assert all(a.density < b.density for a, b in pairwise(searched[0].front))
     assert all(a.value > b.value for a, b in pairwise(front))
+    assert searched[0].front[: len(front)] == front  # then the dense end, worse by noise alone
 
 
 def test_a_solutions_mask_has_the_density_it_is_listed_with(
@@ -140,3 +141,12 @@ def test_a_network_that_only_guesses_is_not_handed_over() -> None:
     mask = np.ones(2, bool)
     guess, better = (Solution(mask, value, value, 0.5, "masks") for value in (0.9, 0.88))
     assert alive([guess, better], classes=10) == [better]
+
+
+def test_the_dense_end_is_what_is_denser_than_the_front_and_worse_by_less_than_noise() -> None:
+    def solution(value: float, density: float) -> Solution:
+        return Solution(np.ones(2, bool), value, value, density, "masks")
+
+    best, near, far = solution(0.1, 0.3), solution(0.114, 0.5), solution(0.116, 0.6)
+    sparser = solution(0.1, 0.2)  # half a standard error: sqrt(.1 * .9 / 100) / 2 = .015
+    assert dense_end([far, near, sparser, best], [best], images=100) == [near]
