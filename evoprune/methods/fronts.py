@@ -36,7 +36,7 @@ class Outcome:
     """What a run of the method found.
 
     Attributes:
-        front: of both phases and the dense network, sparsest first.
+        front: of both phases and the dense network, sparsest first, with what is near it.
         coarse: the front of phase 1 alone.
         anchors: the masks of the light and the heavy anchor.
         corridor: the genes that phase 2 could change.
@@ -64,38 +64,49 @@ def alive(solutions: Iterable[Solution], *, classes: int) -> list[Solution]:
     return [solution for solution in solutions if solution.value < 0.99 * (1 - 1 / classes)]
 
 
-def front_of(solutions: list[Solution]) -> list[Solution]:
+def front_of(solutions: Iterable[Solution]) -> list[Solution]:
     """Keep the solutions that none beats in both value and density, sorted by density."""
     best, front = np.inf, []
-    for solution in sorted(solutions, key=lambda s: (s.density, s.value)):
+    for solution in _sparsest_first(solutions):
         if solution.value < best:
             front.append(solution)
             best = solution.value
     return front
 
 
-def dense_end(
-    solutions: Iterable[Solution], front: list[Solution], *, images: int
-) -> list[Solution]:
-    """Return what is denser than the whole front and worse than its best by less than noise (ours).
+def near_front(solutions: Iterable[Solution], *, images: int) -> list[Solution]:
+    """Keep what no sparser solution beats by more than noise, sorted by density (ours).
 
     Near the dense network all are about equally good, and on few images one lucky mask drives all
-    denser ones off a front. Those worse by less than half a standard error of an error rate on so
-    many images are kept beside it: who wants few losses chooses among them.
+    denser ones off a front: those that lose few answers. Noise is half a standard error of an error
+    rate on so many images; networks that mostly make the same mistakes differ by less than a whole.
     """
-    best = front[-1]
-    noise = 0.5 * np.sqrt(best.value * (1 - best.value) / images)
-    near = [s for s in solutions if s.density > best.density and s.value < best.value + noise]
-    return sorted(near, key=lambda solution: solution.density)
+    best, kept = 1.0, list[Solution]()
+    for solution in _sparsest_first(solutions):
+        noise = 0.5 * np.sqrt(best * (1 - best) / images)
+        denser = not kept or solution.density > kept[-1].density
+        if denser and solution.value < best + noise:
+            kept.append(solution)
+        best = min(best, solution.value)
+    return kept
 
 
-def thinned(front: list[Solution], count: int) -> list[Solution]:
-    """Keep at most so many solutions of a front, spread evenly by the logarithm of density.
+def thinned(solutions: list[Solution], count: int) -> list[Solution]:
+    """Keep at most so many solutions, sorted by density: the best of each cell of like densities.
 
-    Each wanted density takes the solution nearest to it; the ends always stay (ours).
+    The cells are equal by the logarithm of density, the first holds the sparsest solution alone
+    (ours). A cell that holds any of the front keeps one of the front.
     """
-    if len(front) <= count:
-        return front
-    places = np.log([max(s.density, 1e-9) for s in front])
-    wanted = np.linspace(places[0], places[-1], count)
-    return [front[i] for i in np.unique(np.abs(places[:, None] - wanted).argmin(0))]
+    if len(solutions) <= count:
+        return solutions
+    places = np.log([max(s.density, 1e-9) for s in solutions])
+    cells = np.searchsorted(np.linspace(places[0], places[-1], count), places)
+    best: dict[int, Solution] = {}
+    for cell, solution in zip(cells.tolist(), solutions, strict=True):
+        if cell not in best or solution.value < best[cell].value:
+            best[cell] = solution
+    return list(best.values())
+
+
+def _sparsest_first(solutions: Iterable[Solution]) -> list[Solution]:
+    return sorted(solutions, key=lambda solution: (solution.density, solution.value))

@@ -11,7 +11,8 @@ Source: Khan and Asilian Bidgoli, 2026. Numbered details; what the paper leaves 
 5. Phase 2 varies masks, importance-aware and adaptive (`Variation`).
    ours: guidance by drift, crossover of scores, operators chosen by survivors per pass.
 6. Selection by NSGA-II or MOEA/D for error and density. ours: the error is soft.
-7. The front of both phases is handed over (`fronts`). ours: live networks only, thinned evenly.
+7. The front of both phases is handed over (`fronts`). ours: with what is worse by no more than
+   noise, live networks only, thinned evenly.
 No weight is ever changed.
 """
 
@@ -33,8 +34,8 @@ from evoprune.methods.fronts import (
     Outcome,
     Solution,
     alive,
-    dense_end,
     front_of,
+    near_front,
     solutions,
     thinned,
 )
@@ -57,7 +58,6 @@ from operators.selection import selCrowdedTournament, selNSGA2
 
 Operator = Callable[..., Any]
 FRONT = 24  # solutions handed to the user at most
-NEAR = 6  # and beside them, of the dense end
 BELOW = 2.0  # the descent ends at this part of the heavy anchor's density
 UNGUIDED_MARGIN = 0.25  # of the corridor, where no guidance says how far it moves
 STEPS = 20  # of the drift on each rung of the descent, where no budget of passes says otherwise
@@ -261,10 +261,9 @@ def hierarchical(
     first = solutions(coarse, thresholds, "thresholds")
     second = solutions(fine, masks, "masks")
     found = [*alive([*first, *second], classes=classes), whole]
-    front = front_of(found)
-    near = thinned(dense_end(found, front, images=len(evaluator.images)), NEAR)
+    near = near_front(found, images=len(evaluator.images))
     return Outcome(
-        [*thinned(front, FRONT), *near],
+        thinned(near, FRONT),
         front_of(first),
         {"light": light, "heavy": heavy},
         corridor,

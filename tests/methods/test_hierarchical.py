@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from evoprune.errors import InputError
-from evoprune.methods.fronts import Outcome, Solution, alive, dense_end, front_of
+from evoprune.methods.fronts import Outcome, near_front
 from evoprune.methods.hierarchical import hierarchical
 from evoprune.running.config import Config
 from evoprune.running.problem import Problem, prepare
@@ -31,11 +31,18 @@ def searched() -> tuple[Outcome, Run, Problem]:
     return search(seed=3)
 
 
-def test_no_solution_of_the_front_beats_another(searched: tuple[Outcome, Run, Problem]) -> None:
-    front = front_of(searched[0].front)
-    assert all(a.density < b.density for a, b in pairwise(searched[0].front))
-    assert all(a.value > b.value for a, b in pairwise(front))
-    assert searched[0].front[: len(front)] == front  # then the dense end, worse by noise alone
+def test_the_front_is_sorted_and_none_is_beaten_by_more_than_noise(
+    searched: tuple[Outcome, Run, Problem],
+) -> None:
+    front = searched[0].front
+    assert all(a.density < b.density for a, b in pairwise(front))
+    assert near_front(front, images=100) == front
+
+
+def test_no_solution_of_the_first_phase_beats_another(
+    searched: tuple[Outcome, Run, Problem],
+) -> None:
+    assert all(a.value > b.value for a, b in pairwise(searched[0].coarse))
 
 
 def test_a_solutions_mask_has_the_density_it_is_listed_with(
@@ -126,27 +133,3 @@ def test_with_recalibration_its_passes_are_counted() -> None:
     _, _, problem = search(recalibrate=1.0, generations=(1, 1))
     judged = problem.passes["evaluations"] - problem.passes["cached"]
     assert problem.passes["recalibration"] >= 512 * judged
-
-
-def test_the_front_of_nothing_is_empty() -> None:
-    assert front_of([]) == []
-
-
-def test_of_equal_solutions_one_stays() -> None:
-    twins = [Solution(np.ones(2, bool), 0.1, 0.1, 1.0, "masks") for _ in range(2)]
-    assert len(front_of(twins)) == 1
-
-
-def test_a_network_that_only_guesses_is_not_handed_over() -> None:
-    mask = np.ones(2, bool)
-    guess, better = (Solution(mask, value, value, 0.5, "masks") for value in (0.9, 0.88))
-    assert alive([guess, better], classes=10) == [better]
-
-
-def test_the_dense_end_is_what_is_denser_than_the_front_and_worse_by_less_than_noise() -> None:
-    def solution(value: float, density: float) -> Solution:
-        return Solution(np.ones(2, bool), value, value, density, "masks")
-
-    best, near, far = solution(0.1, 0.3), solution(0.114, 0.5), solution(0.116, 0.6)
-    sparser = solution(0.1, 0.2)  # half a standard error: sqrt(.1 * .9 / 100) / 2 = .015
-    assert dense_end([far, near, sparser, best], [best], images=100) == [near]
