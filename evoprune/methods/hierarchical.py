@@ -205,9 +205,19 @@ def mask_toolbox(
 def pairs_of_like_density(
     population: list[Any], k: int, *, rng: np.random.Generator
 ) -> list[Any]:
-    """Choose parents by crowded tournament; those of like density become pairs (ours)."""
+    """Choose parents by crowded tournament; those of like density become pairs (ours).
+
+    The better ones are chosen twice; nobody is paired with itself while there is another.
+    """
     chosen = selCrowdedTournament(population, k, rng=rng)
-    return sorted(chosen, key=lambda individual: individual.fitness.values[1])
+    chosen.sort(key=lambda individual: individual.fitness.values[1])
+    for i in range(1, k, 2):
+        if chosen[i] == chosen[i - 1]:
+            for j in (*range(i + 1, k), *range(i - 2, -1, -1)):
+                if chosen[i] not in (chosen[j], *chosen[j ^ 1 : (j ^ 1) + 1]):
+                    chosen[i], chosen[j] = chosen[j], chosen[i]
+                    break
+    return chosen
 
 
 def hierarchical(

@@ -44,7 +44,7 @@ class Variation:
             the children that survive.
 
     Attributes:
-        mutations: operator by name; add your own before the run.
+        mutations: operator by name.
         crossovers: operator by name.
         learners: what a checkpoint has to keep.
     """
@@ -98,16 +98,19 @@ class Variation:
     def mate(self, a: Any, b: Any) -> tuple[Any, Any]:
         """Cross two masks in place by a crossover chosen by its credit."""
         name = self.crossover_credit.choose(self.streams.mate)
-        a.mated = b.mated = name
-        a.parents = b.parents = (a.digest(), b.digest())
+        parents = (a.digest(), b.digest())
         self.crossovers[name](a, b)
+        for child in (a, b):
+            child.parents = parents
+            if child.digest() not in parents:
+                child.mated = name
         return a, b
 
     def mutate(self, individual: Any) -> tuple[Any]:
         """Change a mask in place by a mutation chosen by its credit."""
         name = self.mutation_credit.choose(self.streams.mutate)
         before = self.passes["guidance"]
-        individual.parents = (*getattr(individual, "parents", ()), individual.digest())
+        individual.parents = getattr(individual, "parents", None) or (individual.digest(),)
         individual.rate = None
         self.mutations[name](individual)
         individual.operator, individual.passes = name, self.passes["guidance"] - before
@@ -116,14 +119,15 @@ class Variation:
     def observe(self, generation: Generation) -> None:
         """Pay the operators of a generation's offspring, and learn the rates, of survivors.
 
-        A copy of a parent earns nothing. What operators noted on a child is for its first
-        generation only: its own children are clones, and would carry it on.
+        A crossover is paid for what it changed alone. A copy of a parent earns nothing, and costs
+        nothing to judge. What operators noted on a child is for its first generation only: its own
+        children are clones, and would carry it on.
         """
         survivors, successful = {id(individual) for individual in generation.population}, []
         for child in generation.offspring:
             new = child.digest() not in getattr(child, "parents", ())
             survived = new and id(child) in survivors
-            cost = self.cost + getattr(child, "passes", 0)
+            cost = self.cost * new + getattr(child, "passes", 0)
             if hasattr(child, "operator"):
                 self.mutation_credit.credit(child.operator, survived=survived, passes=cost)
                 if survived and child.rate is not None:

@@ -189,8 +189,15 @@ def match(
 
 
 def _child(toolbox: Any, population: list[Any], pool: NDArray[Any], rng: Any) -> Any:
-    """Make one child, not yet evaluated, of two different parents from the pool."""
-    a, b = (toolbox.clone(population[i]) for i in rng.choice(pool, 2, replace=False).tolist())
+    """Make one child, not yet evaluated, of two different parents from the pool.
+
+    One individual may hold several places: another pair is drawn then, a few times at most.
+    """
+    for _ in range(8):
+        first, second = (population[i] for i in rng.choice(pool, 2, replace=False).tolist())
+        if not np.all(first == second):
+            break
+    a, b = toolbox.clone(first), toolbox.clone(second)
     child, _ = toolbox.mate(a, b)
     (child,) = toolbox.mutate(child)
     del child.fitness.values

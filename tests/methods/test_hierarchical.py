@@ -9,11 +9,13 @@ import pytest
 
 from evoprune.errors import InputError
 from evoprune.methods.fronts import Outcome, near_front
-from evoprune.methods.hierarchical import hierarchical
+from evoprune.methods.hierarchical import hierarchical, pairs_of_like_density
 from evoprune.running.config import Config
 from evoprune.running.problem import Problem, prepare
 from evoprune.running.run import Run
 from evoprune.seeding import Streams
+from operators.individuals import individual_type
+from operators.selection import assignCrowding
 
 SMALL = {"population": 6, "generations": (2, 2), "search_images": 100}
 
@@ -133,3 +135,18 @@ def test_with_recalibration_its_passes_are_counted() -> None:
     _, _, problem = search(recalibrate=1.0, generations=(1, 1))
     judged = problem.passes["evaluations"] - problem.passes["cached"]
     assert problem.passes["recalibration"] >= 512 * judged
+
+
+@pytest.mark.parametrize("size", [4, 5, 6, 24])
+def test_parents_of_like_density_are_paired_and_nobody_with_itself(size: int) -> None:
+    kind, rng = individual_type("mask", 2), np.random.default_rng(size)
+    population = [kind.from_numpy(np.arange(40) <= place) for place in range(size)]
+    for place, individual in enumerate(population):
+        individual.fitness.values = (1.0 - place / 40, place / 40)
+    assignCrowding(population)
+    for _ in range(20):
+        chosen = pairs_of_like_density(population, size, rng=rng)
+        pairs = list(zip(chosen[::2], chosen[1::2], strict=False))
+        assert all(a is not b for a, b in pairs)
+        if size == 24:
+            assert np.median([abs(a.count() - b.count()) for a, b in pairs]) <= 4

@@ -74,6 +74,32 @@ def test_a_copy_of_a_parent_earns_nothing(variation: Variation) -> None:
     assert (chances[0] == chances[1]).all()
 
 
+def test_a_crossed_child_that_no_mutation_changed_pays_both_operators(variation: Variation) -> None:
+    a, b = mask(variation), mask(variation, 0.3)
+    variation.mutations = {"none": variation.mutations["none"]}
+    variation.mutation_credit = OperatorCredit(["none"], floor=0.05, decay=1.0)
+    variation.crossover_credit = OperatorCredit(["layers"], floor=0.05, decay=1.0)
+    while a.packed.tobytes() == mask(variation).packed.tobytes():  # type: ignore[attr-defined]
+        variation.mate(a, b)
+    variation.mutate(a)
+    variation.observe(Generation(1, [a], [a], {}))
+    for learner in (variation.mutation_credit, variation.crossover_credit):
+        assert learner.state()["survived"].tolist() == [1.0]
+        assert learner.state()["passes"].tolist() == [10.0]
+
+
+def test_a_crossover_that_changed_nothing_is_not_paid_for_the_mutation(
+    variation: Variation,
+) -> None:
+    a, b = mask(variation), mask(variation)
+    variation.mate(a, b)
+    variation.mutations["importance"](a)
+    variation.mutate(a)
+    before = variation.crossover_credit.state()["survived"].copy()
+    variation.observe(Generation(1, [a], [a], {}))
+    assert (variation.crossover_credit.state()["survived"] == before).all()
+
+
 def test_to_begin_with_an_operator_is_chosen_by_its_price(variation: Variation) -> None:
     chances = dict(
         zip(variation.mutations, variation.mutation_credit.chances(), strict=True)

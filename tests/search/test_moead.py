@@ -13,7 +13,7 @@ from deap import base, tools
 
 from evoprune.errors import InputError
 from evoprune.search.archive import Archive
-from evoprune.search.moead import Scale, match, moead
+from evoprune.search.moead import Scale, _child, match, moead
 from operators.decomposition import tchebycheff, weightsFor
 from operators.individuals import individual_type
 from operators.problems import front, lotz
@@ -228,3 +228,20 @@ def test_settings_that_do_not_fit_are_refused(settings: dict[str, Any], message:
 def test_a_population_under_4_is_refused() -> None:
     with pytest.raises(InputError, match="expected at least 4 individuals, got 3"):
         generations(mask_toolbox(), 3, 1)
+
+
+def test_parents_differ_though_one_individual_holds_most_places() -> None:
+    toolbox, pairs = mask_toolbox(), []
+
+    def mate(a: Any, b: Any) -> tuple[Any, Any]:
+        pairs.append((list(a), list(b)))
+        return a, b
+
+    toolbox.register("mate", mate)
+    winner = individual_type("mask", 2).from_numpy(np.ones(GENES, bool))
+    winner.fitness.values = lotz(winner)
+    rest = measured([(8.0, 8.0)] * 2)
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        _child(toolbox, [winner, winner, winner, *rest], np.arange(5), rng)
+    assert sum(a == b for a, b in pairs) <= 2  # three in ten pairs were the winner with itself
