@@ -20,21 +20,27 @@ GREYS = {
 
 
 def front_figure(
-    front: Rows, coarse: Rows, baselines: Rows, anchors: Rows, dense_error: float
+    front: Rows,
+    coarse: Rows,
+    baselines: Rows,
+    anchors: Rows,
+    corridor: tuple[float, float],
+    dense_error: float,
 ) -> Figure:
     """Draw both fronts with anchors, corridor and baselines: error against density.
 
     Args:
-        front: rows with density and test_error, the final front.
+        front: rows with density and test_error, the final front; those with `on_front` 0 are drawn
+            as open circles beside it.
         coarse: the same for the front of phase 1.
         baselines: the same with a column "name".
         anchors: two rows, light and heavy, with density and test_error.
+        corridor: the densities of its core and of its support: phase 2 stays between them.
         dense_error: of the network as it was, 0 to 1.
     """
     figure, axes = _axes(8.0, 5.2)
     column = "test_error"
-    low, high = sorted(row["density"] for row in anchors)
-    axes.axvspan(low, high, color=BLUE, alpha=0.06, lw=0, label="between the anchors")
+    axes.axvspan(*corridor, color=BLUE, alpha=0.06, lw=0, label="corridor of phase 2")
     for name, (colour, marker) in GREYS.items():
         rows = sorted((r for r in baselines if r["name"] == name), key=lambda r: r["density"])
         if rows:
@@ -48,8 +54,12 @@ def front_figure(
         drawstyle="steps-post",
         label="phase 1, thresholds",
     )
+    near = [row for row in front if not row.get("on_front", True)]
+    if near:
+        label = "near the front, within noise on the search images"
+        axes.plot(*_xy(near, column), ls="", marker="o", ms=5, mfc="none", mec=BLUE, label=label)
     axes.plot(
-        *_xy(front, column),
+        *_xy([row for row in front if row.get("on_front", True)], column),
         color=BLUE,
         marker=".",
         ms=9,

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from evoprune.errors import InputError
 from evoprune.evaluation.evaluator import Evaluator
 from evoprune.methods.baselines import BASELINES, baseline
-from evoprune.methods.fronts import Outcome, Solution, thinned
+from evoprune.methods.fronts import Outcome, Solution, front_of, thinned
 from evoprune.passes import KINDS
 from evoprune.running.config import Config
 from evoprune.running.problem import Problem
@@ -25,6 +25,7 @@ DENSITIES = (0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.48, 0.6, 
 COARSE = 24  # solutions of phase 1 that are measured on the test images at most
 RANDOM_DENSITIES = (0.3, 0.8)  # random masks are dead long before
 SAME_TREATMENT = ("model", "weights", "data", "recalibrate")
+ROUNDING = 1.001  # of a density to whole weights
 PICKS = (0.6, 0.48, 0.4, 0.3, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03)
 
 
@@ -39,8 +40,8 @@ def report(outcome: Outcome, problem: Problem, config: Config, run: Run, folder:
     judge = problem.evaluator("test", precision="fp32")
     dense_row = measured("dense", judge, np.ones(problem.space.size, bool))
     dense_row["search_error"] = outcome.dense_error
-    front = front_rows(outcome.front, judge, bar=run.bar)
-    coarse = front_rows(thinned(outcome.coarse, COARSE), judge, bar=run.bar)
+    front = solution_rows(outcome.front, judge, bar=run.bar)
+    coarse = solution_rows(thinned(outcome.coarse, COARSE), judge, bar=run.bar)
     controls = baseline_rows(config, judge, problem, bar=run.bar)
     anchors = [measured(name, judge, mask) for name, mask in outcome.anchors.items()]
     summary = summarise(config, problem, run, dense_row, front, coarse, controls, anchors)
@@ -59,10 +60,16 @@ def measured(name: str, judge: Evaluator, mask: np.ndarray) -> dict[str, Any]:
     return {"name": name, "density": density, "test_error": error}
 
 
-def front_rows(front: Sequence[Solution], judge: Evaluator, *, bar: bool) -> list[dict[str, Any]]:
-    """Return a row a solution, numbered from the sparsest; search errors are what was searched."""
+def solution_rows(
+    solutions: Sequence[Solution], judge: Evaluator, *, bar: bool
+) -> list[dict[str, Any]]:
+    """Return a row a solution, numbered from the sparsest.
+
+    `search_value` is what was minimised, by it a solution is on the front of them or not.
+    """
+    on_front = {id(solution) for solution in front_of(solutions)}
     rows = []
-    for place, solution in enumerate(tqdm(front, desc="test", disable=not bar)):
+    for place, solution in enumerate(tqdm(solutions, desc="test", disable=not bar)):
         row = measured(solution.phase, judge, solution.mask)
         rows.append(
             {
@@ -72,6 +79,7 @@ def front_rows(front: Sequence[Solution], judge: Evaluator, *, bar: bool) -> lis
                 "search_value": solution.value,
                 "test_error": row["test_error"],
                 "phase": solution.phase,
+                "on_front": int(id(solution) in on_front),
             }
         )
     return rows
@@ -114,10 +122,12 @@ def borrowed_baselines(config: Config) -> list[dict[str, Any]]:
 def volume(rows: Sequence[Mapping[str, Any]], split: str, dense: Mapping[str, Any]) -> float:
     """Return the hypervolume of rows and the dense network on a split.
 
-    Minimised (error, density), reference (1, 1), not normalised. The rows are taken as they are: a
-    front was chosen on the search split, by what was minimised there.
+    Minimised (error, density), reference (1, 1), not normalised. Rows that are on no front do not
+    count: a front was chosen on the search split, by what was minimised there. Of a baseline all
+    rows count.
     """
-    points = np.array([[row[f"{split}_error"], row["density"]] for row in [*rows, dense]])
+    counted = [row for row in rows if row.get("on_front", True)]
+    points = np.array([[row[f"{split}_error"], row["density"]] for row in [*counted, dense]])
     return float(hypervolume(points, np.ones(2)))
 
 
@@ -133,7 +143,9 @@ def summarise(
 ) -> dict[str, Any]:
     """Put the run into one dictionary, the content of summary.json."""
     logged = {name: [row for row in run.logbook if row["phase"] == name] for name in run.seconds}
-    first = logged["thresholds"][-1]["passes"]
+    # The guidance that was got ready before phase 1 is phase 2's.
+    last = logged["thresholds"][-1]
+    first = last["passes"] - last["passes_guidance"]
 
     def phase(
         name: str, parts: tuple[str, ...], passes: int, rows: list[dict[str, Any]]
@@ -155,6 +167,7 @@ def summarise(
             "test_error": dense["test_error"],
             "weights": problem.space.size,
         },
+        "splits": splits(problem),
         "passes": {kind: int(run.passes[kind]) for kind in KINDS},
         "not_finite": int(run.passes["not finite"]),
         "phases": [
@@ -184,41 +197,56 @@ def summarise(
     }
 
 
+def splits(problem: Problem) -> dict[str, str]:
+    """Say in words which images judged in the search, and which are the figures' own."""
+    data = problem.data
+    if data.seen_all_training:
+        which = "half of the official test images; the network has seen all training images"
+        return {
+            "search": f"{which}; {len(data.search):,} images",
+            "test": f"the other half; {len(data.test):,} images",
+        }
+    return {
+        "search": f"kept from the training images before training; {len(data.search):,} images",
+        "test": f"the official test images; {len(data.test):,} images",
+    }
+
+
 def table(summary: Mapping[str, Any]) -> str:
-    """Return the short table of a run: the dense network, picks of the front, the baselines."""
+    """Return the short table of a run: the dense network, picks of the front, the baselines.
+
+    A pick is the densest network that is at most so dense; a baseline stands at just that density.
+    """
     front, baselines = summary["front"], summary["baselines"]
     shown = [name for name in ("global-magnitude", "lamp", "layer-uniform") if name in baselines]
+    dense = summary["dense"]
     lines = [
-        f"{'density':>8} {'front':>8}" + "".join(f" {name:>17}" for name in shown) + "   test error"
+        f"{'at most':>9} {'kept':>7} {'front':>7}" + "".join(f" {name:>17}" for name in shown),
+        f"{1.0:9.2f} {1.0:7.3f} {dense['test_error']:7.4f}   dense, {dense['weights']:,} weights",
     ]
-    lines.append(
-        f"{1.0:8.3f} {summary['dense']['test_error']:8.4f}   dense network, "
-        f"{summary['dense']['weights']:,} weights"
-    )
-    for wanted in PICKS:
-        below = [row for row in front if row["density"] <= wanted * 1.001]
-        if not below:
-            continue
-        pick = max(below, key=lambda row: row["density"])
-        line = f"{pick['density']:8.3f} {pick['test_error']:8.4f}"
+    for wanted, next_wanted in zip(PICKS, (*PICKS[1:], 0.0), strict=True):
+        below = [row for row in front if row["density"] <= wanted * ROUNDING]
+        pick = max(below, key=lambda row: row["density"], default=None)
+        if pick is None or pick["density"] <= next_wanted * ROUNDING:
+            continue  # the next line shows the same network, beside sparser baselines
+        line = f"{wanted:9.2f} {pick['density']:7.3f} {pick['test_error']:7.4f}"
         for name in shown:
-            line += f" {at_density(baselines[name]['points'], pick['density']):17.4f}"
-        if line not in lines:
-            lines.append(line)
+            line += f" {at_density(baselines[name]['points'], wanted):>17}"
+        lines.append(line)
     volumes = [baselines[name]["hypervolume"]["test"] for name in shown]
     lines.append(
-        f"{'hypervol.':>8}{summary['phases'][1]['hypervolume']['test']:8.4f}"
+        f"{'hypervolume':17} {summary['phases'][1]['hypervolume']['test']:7.4f}"
         + "".join(f" {value:17.4f}" for value in volumes)
     )
+    lines.append(f"test error, on {summary['splits']['test']}")
     return "\n".join(lines)
 
 
-def at_density(points: Sequence[Mapping[str, float]], density: float) -> float:
-    """Return a baseline's test error at a density, by straight lines between measured ones."""
-    ordered = sorted(points, key=lambda point: point["density"])
-    return float(
-        np.interp(density, [p["density"] for p in ordered], [p["test_error"] for p in ordered])
-    )
+def at_density(points: Sequence[Mapping[str, float]], density: float) -> str:
+    """Return the test error that was measured at a density, to 2 %; empty if none was."""
+    nearest = min(points, key=lambda point: abs(point["density"] - density))
+    measured_there = abs(nearest["density"] - density) <= 0.02 * density
+    return f"{nearest['test_error']:.4f}" if measured_there else ""
 
 
 def draw(
@@ -237,7 +265,10 @@ def draw(
     chosen = [outcome.front[i] for i in np.linspace(0, len(outcome.front) - 1, 5).astype(int)[:-1]]
     reference = chosen[len(chosen) // 2].density
     names = [layer.name for layer in space.layers]
-    figures = {"front": front_figure(front, coarse, controls, anchors, dense["test_error"])}
+    corridor = outcome.corridor.core.mean(), outcome.corridor.support.mean()
+    figures = {
+        "front": front_figure(front, coarse, controls, anchors, corridor, dense["test_error"])
+    }
     figures["hypervolume"] = hypervolume_figure(list(run.logbook))
     figures["layers"] = layers_figure(
         names,
