@@ -130,13 +130,20 @@ def _run(options: argparse.Namespace) -> int:
     settings["data_root"] = settings["data_root"] or os.environ.get("EVOPRUNE_DATA")
     for name in ("weights", "data_root", "baselines_from"):  # a run may be resumed from elsewhere
         if settings[name]:
-            settings[name] = str(Path(settings[name]).expanduser().absolute())
+            settings[name] = _absolute(settings[name])
+    if settings["data"].startswith("folder:"):
+        settings["data"] = "folder:" + _absolute(settings["data"].removeprefix("folder:"))
     config = Config(generations=generations, **settings)
     return _drive(config, RunDir(config.out), resume=False)
 
 
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute())
+
+
 def _resume(options: argparse.Namespace) -> int:
     folder = RunDir(options.run, resume=True)
+    folder.check_writable("run")
     if (folder.path / "summary.json").exists():
         raise InputError(f"run: {folder.path} has ended; `evoprune show {folder.path}` prints it")
     config = Config.from_json(folder.read_json("config.json"))
@@ -175,10 +182,13 @@ def _drive(config: Config, folder: RunDir, *, resume: bool) -> int:
     run = Run(streams=streams, passes=problem.passes, directory=folder, resume=resume)
     try:
         outcome = METHODS[config.method](problem, config, run)
+        print(report(outcome, problem, config, run, folder))
     except CandidateError as failed:
         kept = folder.write_arrays("failed.npz", pack_individuals([failed.individual]))
         print(f"evoprune: {failed}; the individual is kept in {kept}", file=sys.stderr)
         return 1
-    print(report(outcome, problem, config, run, folder))
+    except InputError as stuck:  # of the settings one could not know it before the search
+        print(f"evoprune: {stuck}; the run is kept in {folder.path}", file=sys.stderr)
+        return 1
     print(f"pictures: {Path(folder.path) / 'figures'}")
     return 0

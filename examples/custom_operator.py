@@ -10,6 +10,7 @@ import os
 
 import matplotlib.pyplot as plt
 import numpy as np
+from deap import base
 
 from evoprune.methods.hierarchical import hierarchical
 from evoprune.running.config import Config
@@ -18,7 +19,7 @@ from evoprune.running.run import Run
 from evoprune.seeding import Streams
 
 fast = bool(os.environ.get("EVOPRUNE_FAST"))
-config = Config(population=8 if fast else 24, generations=(2, 2) if fast else (8, 12), guided=False)
+config = Config(population=8 if fast else 24, generations=(2, 2) if fast else (8, 12))
 
 
 # %%
@@ -31,13 +32,16 @@ def mutThin(individual, *, rate, rng):
 
 
 # %%
-# Two runs that differ in this operator alone: same seed, same network, same first population.
+# Two runs that differ in this operator alone: same seed, same network, same phase 1, same descent,
+# and so the same first population.
 def searched(mutate=None):
     streams = Streams(config.seed)
     problem = prepare(config, streams)
     run = Run(streams=streams, passes=problem.passes, bar=False)
-    own = None if mutate is None else lambda i: mutate(i, rate=0.02, rng=streams.mutate)
-    hierarchical(problem, config, run, mutate=own)
+    own = base.Toolbox()
+    if mutate is not None:
+        own.register("mutate", mutate, rate=0.02, rng=streams.mutate)
+    hierarchical(problem, config, run, toolbox=own)
     return [row for row in run.logbook if row["phase"] == "masks"]
 
 

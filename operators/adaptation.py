@@ -7,10 +7,13 @@ same draws.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from operators.ranges import at_least, share
 
 State = dict[str, NDArray[np.float64]]
 
@@ -31,7 +34,7 @@ class OneFifthRule:
         rate: the rate to use now.
 
     Raises:
-        ValueError: if factor is not above 1, or rate not within low and high.
+        ValueError: if factor is not above 1 and finite, or rate not within low and high.
 
     Source: Rechenberg 1973; in the form of Auger 2009 (each child by itself, factor and
     factor^(-1/4)).
@@ -52,9 +55,9 @@ class OneFifthRule:
         high: float = 0.5,
         enabled: bool = True,
     ) -> None:
-        if factor <= 1 or not low <= rate <= high:
+        if not 1 < factor < np.inf or not low <= rate <= high:
             raise ValueError(
-                "OneFifthRule: expected factor above 1 and low <= rate <= high, got "
+                "OneFifthRule: expected factor above 1 (finite) and low <= rate <= high, got "
                 f"factor={factor}, rate={rate}, low={low}, high={high}; widen low and high"
             )
         self.rate, self.factor, self.low, self.high = rate, factor, low, high
@@ -64,7 +67,11 @@ class OneFifthRule:
         """Learn from a generation: how many of the children tried were a success."""
         if self.enabled:
             exponent = succeeded - (tried - succeeded) / 4
-            self.rate = float(np.clip(self.rate * self.factor**exponent, self.low, self.high))
+            try:
+                growth = self.factor**exponent
+            except OverflowError:  # more than a float can hold
+                growth = sys.float_info.max
+            self.rate = float(np.clip(self.rate * growth, self.low, self.high))
 
     def state(self) -> State:
         """Return what has been learnt, as arrays."""
@@ -91,7 +98,8 @@ class SuccessHistory:
         enabled: False gives always the same `rate`, and draws nothing.
 
     Raises:
-        ValueError: if slots are below 1, or rate not within low and high, or low not above 0.
+        ValueError: if slots are below 1, or rate not within low and high, or low not above 0, or
+            spread out of range.
 
     Source: Tanabe & Fukunaga 2013 (SHADE), equations 2 to 6. differs: log-normal, not Cauchy, for a
     rate per gene is a matter of magnitudes; all successes count the same, for several objectives
@@ -117,6 +125,7 @@ class SuccessHistory:
                 "SuccessHistory: expected 1 slot or more and 0 < low <= rate <= high, got "
                 f"slots={slots}, rate={rate}, low={low}, high={high}; widen low and high"
             )
+        at_least("spread", spread, 0)
         self.rate, self.spread, self.low, self.high = rate, spread, low, high
         self.enabled = enabled
         self._memory, self._next = np.full(slots, rate), 0
@@ -174,11 +183,12 @@ class OperatorCredit:
         decay: float = 0.9,
         enabled: bool = True,
     ) -> None:
-        if not names or not 0 <= floor * len(names) <= 1 or not 0 <= decay <= 1:
+        if not names or not 0 <= floor * len(names) <= 1:
             raise ValueError(
-                "OperatorCredit: expected 1 name or more, floor from 0 to 1 / names and decay from "
-                f"0 to 1, got {list(names)}, floor={floor}, decay={decay}"
+                "OperatorCredit: expected 1 name or more and floor from 0 to 1 / names, got "
+                f"{list(names)}, floor={floor}"
             )
+        share("decay", decay)
         self.names, self.floor, self.decay, self.enabled = list(names), floor, decay, enabled
         self._survived, self._passes = np.zeros(len(names)), np.zeros(len(names))
 

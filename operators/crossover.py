@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from operators.genomes import BitString
+from operators.ranges import share
 
 B = TypeVar("B", bound=BitString)
 
@@ -40,12 +41,16 @@ def cxUniformPacked(a: B, b: B, *, rate: float, rng: np.random.Generator) -> tup
     Returns:
         The two parents, changed.
 
+    Raises:
+        ValueError: if the rate is out of range, or the lengths differ.
+
     Source: Syswerda 1989, uniform crossover; as DEAP's cxUniform, on bytes.
 
     >>> a, b = BitString([1, 1, 1]), BitString([0, 0, 0])
     >>> cxUniformPacked(a, b, rate=1.0, rng=np.random.default_rng(0))
     (BitString('000'), BitString('111'))
     """
+    share("rate", rate)
     return _exchange(a, b, rng.random(len(a)) < rate)
 
 
@@ -92,11 +97,15 @@ def cxLayers(
     Returns:
         The two parents, changed.
 
+    Raises:
+        ValueError: if the rate is out of range, or the lengths differ.
+
     Source: ours.
 
     >>> a, b = BitString([1] * 5), BitString([0] * 5)
     >>> cxLayers(a, b, layers=[0, 2, 5], rate=0.5, rng=np.random.default_rng(0))
     (BitString('11000'), BitString('00111'))
     """
+    share("rate", rate)
     sizes = np.diff(np.asarray(layers))
     return _exchange(a, b, np.repeat(rng.random(sizes.size) < rate, sizes))

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from operators.ranges import at_least, share
+
 Saliency = Callable[[Any], npt.NDArray[np.float32]]
 TINY = np.finfo(np.float32).tiny
 
@@ -78,7 +80,7 @@ def mutDrift(
         score: first score of an individual that carries none, shape (genes,), such as |w|.
         count: wanted number of ones, 1 to len(individual).
         steps: number of calls of `saliency`; 0 changes nothing.
-        rate: mean move of the scores a step, as a share of the threshold.
+        rate: mean move of the scores a step, as a share of the threshold, 0 or more.
         decay: memory of the average, 0 (none) to below 1.
         mean: filled, if given, with the mean of the scores over the settled half, each measured
             from its step's threshold, shape (genes,). The steps keep a mask on the move; their
@@ -87,12 +89,19 @@ def mutDrift(
     Returns:
         The individual itself, in a tuple.
 
+    Raises:
+        ValueError: if count, steps, rate or decay are out of range.
+
     Source: ours; kin of movement pruning (Sanh et al., 2020) and of edge-popup (Ramanujan et al.,
     2020), which train scores by the straight-through gradient.
     differs: starts at the trained magnitudes, and weights never change.
     """
     if not 1 <= count <= len(individual):
         raise ValueError(f"count: expected 1 to {len(individual)} genes, got {count}")
+    if not 0 <= decay < 1:
+        raise ValueError(f"decay: expected 0 to below 1, got {decay}; write decay=0.9")
+    at_least("steps", steps, 0)
+    at_least("rate", rate, 0)
     if steps == 0:
         return (individual,)
     s = alignScore(individual, score)
@@ -162,8 +171,13 @@ def cxScores(
     Returns:
         Both individuals, in a tuple.
 
+    Raises:
+        ValueError: if rate or blend are out of range.
+
     Source: ours.
     """
+    share("rate", rate)
+    share("blend", blend)
     if not (hasattr(a, "score") and hasattr(b, "score")):
         return a, b
     chosen = np.repeat(rng.random(len(np.asarray(layers)) - 1) < rate, np.diff(layers))

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from operators.ranges import at_least, ordered, share
+
 I = TypeVar("I")  # noqa: E741  (an individual, whatever its container makes)
 Container = Callable[[Any], I]
 
@@ -26,10 +28,14 @@ def initUniform(
         high: upper bounds, shape [n].
         rng: the only source of random numbers.
 
+    Raises:
+        ValueError: if a lower bound is above the upper one, or either is not finite.
+
     >>> from operators.genomes import RealVector
     >>> initUniform(RealVector, [0, 5], [0, 5], rng=np.random.default_rng(0))
     RealVector([0.0, 5.0])
     """
+    ordered(low, high, finite=True)
     return container(rng.uniform(np.asarray(low, np.float64), np.asarray(high, np.float64)))
 
 
@@ -52,10 +58,15 @@ def initAround(
         high: upper bounds, one or [n].
         rng: the only source of random numbers.
 
+    Raises:
+        ValueError: if sigma is out of range, or a lower bound is above the upper one.
+
     >>> from operators.genomes import RealVector
     >>> initAround(RealVector, [0.5, 2.0], sigma=0, low=0, high=1, rng=np.random.default_rng(0))
     RealVector([0.5, 1.0])
     """
+    at_least("sigma", sigma, 0)
+    ordered(low, high)
     middle, step = np.asarray(centre, np.float64), np.asarray(sigma, np.float64)
     genes = middle + step * rng.standard_normal(middle.shape)
     return container(np.clip(genes, np.asarray(low, np.float64), np.asarray(high, np.float64)))
@@ -72,10 +83,15 @@ def initDensity(
         density: expected share of genes that are 1, 0 to 1; both ends are exact.
         rng: the only source of random numbers.
 
+    Raises:
+        ValueError: if size or density are out of range.
+
     >>> from operators.genomes import BitString
     >>> initDensity(BitString, 5, density=1.0, rng=np.random.default_rng(0))
     BitString('11111')
     """
+    at_least("size", size, 0)
+    share("density", density)
     return container(rng.random(size) < density)
 
 
@@ -106,7 +122,8 @@ def initImportance(
         rng: the only source of random numbers.
 
     Raises:
-        ValueError: if the density cannot be reached between core and support.
+        ValueError: if the density cannot be reached between core and support, or the sharpness is
+            out of range.
 
     Source: ours.
 
@@ -115,6 +132,7 @@ def initImportance(
     >>> initImportance(BitString, [3, 1, 4, 1.5], density=0.5, sharpness=1e4, rng=rng)
     BitString('1010')
     """
+    at_least("sharpness", sharpness, 0, instead="negate the score to keep what scores low")
     chance = _chances(np.asarray(score), density, sharpness, support, core)
     return container(rng.random(chance.size) < chance)
 
@@ -150,8 +168,6 @@ def _logistic(score: NDArray[Any], mean: float, sharpness: float) -> NDArray[np.
     A score's chance is the mean of the curve over the ranks it holds, an integral that is known
     in closed form. So equal scores have equal chances, and the mean of all is exact.
     """
-    if sharpness < 0:
-        raise ValueError(f"sharpness: expected 0 or more, got {sharpness}; negate the score")
     if sharpness < 1e-3 or mean in (0.0, 1.0):  # flat to rounding
         return np.full(score.size, mean)
     # From integral(0 ... 1) = mean: the curve's argument at rank 0, -sharpness * offset.

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from operators.genomes import BitString
+from operators.ranges import at_least, share
 
 B = TypeVar("B", bound=BitString)
 
@@ -26,11 +27,15 @@ def mutFlip(ind: B, *, rate: float, rng: np.random.Generator) -> tuple[B]:
     Returns:
         The individual, changed.
 
+    Raises:
+        ValueError: if the rate is out of range.
+
     Source: as DEAP's mutFlipBit.
 
     >>> mutFlip(BitString([1, 0, 1]), rate=1.0, rng=np.random.default_rng(0))
     (BitString('010'),)
     """
+    share("rate", rate)
     flips = rng.binomial(len(ind), rate)
     places = rng.choice(len(ind), flips, replace=False, shuffle=False)
     ind[places] = ~ind[places]
@@ -49,11 +54,15 @@ def mutSwap(ind: B, *, rate: float, rng: np.random.Generator) -> tuple[B]:
     Returns:
         The individual, changed.
 
+    Raises:
+        ValueError: if the rate is out of range.
+
     Source: ours.
 
     >>> mutSwap(BitString([1, 0]), rate=1.0, rng=np.random.default_rng(0))
     (BitString('01'),)
     """
+    share("rate", rate)
     bits = ind.to_numpy()
     kept, removed = np.flatnonzero(bits), np.flatnonzero(~bits)
     swaps = rng.binomial(min(kept.size, removed.size), rate)
@@ -89,12 +98,18 @@ def mutImportance(
     Returns:
         The individual, changed.
 
+    Raises:
+        ValueError: if rate, change or temperature are out of range.
+
     Source: ours; sampling by Gumbel noise as Kool, van Hoof & Welling 2019.
 
     >>> mask, rng = BitString([1, 1, 0, 0]), np.random.default_rng(0)
     >>> mutImportance(mask, score=[1, 2, 3, 4], rate=0, change=-0.25, temperature=0, rng=rng)
     (BitString('0100'),)
     """
+    share("rate", rate)
+    share("change", change, low=-1)
+    at_least("temperature", temperature, 0)
     bits = ind.to_numpy()
     kept, removed = np.flatnonzero(bits), np.flatnonzero(~bits)
     net = int(np.clip(round(change * len(ind)), -kept.size, removed.size))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from operators.genomes import BitString, RealVector
+from operators.ranges import ordered
 
 
 def floorLayers(
@@ -59,10 +60,14 @@ def clampBounds(ind: RealVector, low: ArrayLike, high: ArrayLike) -> int:
     Returns:
         Number of genes moved.
 
+    Raises:
+        ValueError: if a lower bound is above the upper one, or either is NaN.
+
     >>> vector = RealVector([-0.5, 0.5, 1.5])
     >>> clampBounds(vector, 0, 1), vector
     (2, RealVector([0.0, 0.5, 1.0]))
     """
+    ordered(low, high)
     clamped = np.clip(ind.array, low, high)
     changed = int((clamped != ind.array).sum())
     ind.array[:] = clamped

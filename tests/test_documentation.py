@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import operators
+
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 EXAMPLES = sorted(ROOT.glob("examples/*.py"))
@@ -62,6 +64,12 @@ def test_an_example_runs_in_the_fast_setting(example: Path, tmp_path: Path) -> N
 def test_the_links_of_a_page_lead_to_files(page: Path) -> None:
     targets = LINK.findall(page.read_text(encoding="utf-8"))
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_the_reference_has_a_row_for_every_name_that_operators_exports() -> None:
+    text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    rows = set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE))
+    assert [name for name in operators.__all__ if name not in rows] == []
 
 
 def test_the_readme_shows_code() -> None:

@@ -21,6 +21,7 @@ from evoprune.network.datasets import check_labels
 from evoprune.network.masks import buffers_kept, masked, modes_kept, recalibrate
 from evoprune.passes import Passes
 from evoprune.space.weights import Bits, WeightSpace
+from operators.individuals import individual_type
 
 
 @dataclass(frozen=True)
@@ -142,12 +143,21 @@ class Evaluator:
     def map(
         self, function: Callable[[Any], tuple[float, ...]], individuals: Iterable[Any]
     ) -> list[tuple[float, ...]]:
-        """Apply a function to each individual in turn; DEAP's `map`."""
+        """Apply a function to each individual in turn; DEAP's `map`.
+
+        One after the other, because all share the network, the cache and the counter of passes: the
+        workers of a pool would each count on a copy that is lost.
+        """
         return [function(individual) for individual in individuals]
 
     def judge(self, mask: Bits) -> tuple[float, ...]:
         """Return the objectives of a mask over all weights, past any cache."""
-        return self._measure(mask)[: len(self.objectives)]
+        try:
+            return self._measure(mask)[: len(self.objectives)]
+        except InputError:
+            raise
+        except Exception as cause:
+            raise CandidateError(individual_type("mask", 2).from_numpy(mask), cause) from cause
 
     def _measure(self, mask: Bits) -> tuple[float, ...]:
         candidate = Candidate(mask, self.space, self.labels, lambda: self.logits(mask), self._macs)

@@ -18,7 +18,7 @@ No weight is ever changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 from math import ceil
 from typing import Any
@@ -49,6 +49,7 @@ from evoprune.search.archive import Archive
 from evoprune.search.moead import moead
 from evoprune.search.nsga2 import nsga2
 from evoprune.search.toolbox import check
+from evoprune.seeding import Streams
 from evoprune.space.decode import ThresholdDecoder, corridor_between
 from evoprune.space.weights import WeightSpace
 from operators.decomposition import weightsFor
@@ -56,7 +57,6 @@ from operators.individuals import individual_type
 from operators.initialise import initImportance
 from operators.selection import selCrowdedTournament, selNSGA2
 
-Operator = Callable[..., Any]
 FRONT = 24  # solutions handed to the user at most
 BELOW = 2.0  # the descent ends at this part of the heavy anchor's density
 UNGUIDED_MARGIN = 0.25  # of the corridor, where no guidance says how far it moves
@@ -65,13 +65,11 @@ SHARPNESS = 200.0  # of the first masks: half a per cent of the ranks either sid
 RATE = 0.002  # of the descent; of 0.001 and 0.002 the better on ResNet-20 by search error
 
 
-def first_masks(space: WeightSpace, densities: list[float], rng: np.random.Generator) -> list[Any]:
-    """Draw importance-weighted masks of the free genes, one for each density of the network."""
-    kind, score = individual_type("mask", 2), space.free(space.magnitudes)
-    return [
-        initImportance(kind, score, density=free_share(space, d), sharpness=SHARPNESS, rng=rng)
-        for d in densities
-    ]
+def first_masks(
+    individual: Callable[..., Any], space: WeightSpace, densities: list[float]
+) -> list[Any]:
+    """Draw a mask of the free genes for each density of the network."""
+    return [individual(density=free_share(space, density)) for density in densities]
 
 
 def free_share(space: WeightSpace, density: float) -> float:
@@ -87,12 +85,12 @@ def search_masks(
     evaluator: Evaluator,
     guidance: Guidance | None,
     densities: list[float],
-    own: Mapping[str, Operator | None],
-) -> list[Any]:
+    own: base.Toolbox | None,
+) -> tuple[list[Any], list[Any]]:
     """Phase 2: masks of the free genes; a descent for the first ones, then NSGA-II or MOEA/D.
 
     Returns:
-        All masks that none beats, and all rungs of the descent.
+        All rungs of the descent, and of all other masks those that none beats.
     """
     space, streams = evaluator.space, problem.streams
     run.keep("masks", evaluator.cache)
@@ -105,16 +103,12 @@ def search_masks(
         cost=evaluator.cost,
         adaptive=config.adaptive,
     )
-    toolbox = mask_toolbox(evaluator, guidance, variation, streams.select)
-    for slot, operator in own.items():
-        if operator is not None:
-            toolbox.register(slot, operator)
+    toolbox = mask_toolbox(evaluator, guidance, variation, streams, own)
     check(toolbox, kind.zeros(space.genes))
-    drawn = partial(first_masks, space, rng=streams.init)
     rungs: list[Any] = []
-    archive, start = Archive(), partial(drawn, densities)
+    archive, start = Archive(), partial(toolbox.population, densities)
     if guidance:
-        begin = partial(drawn, densities[:1])
+        begin = partial(toolbox.population, densities[:1])
         rungs, archive = run_descent(config, run, toolbox, evaluator, begin, densities)
         start = partial(list, rungs)
 
@@ -143,7 +137,8 @@ def search_masks(
         observe=variation.observe,
     )
     archive.update(list(found))
-    return list({mask.digest(): mask for mask in [*archive, *rungs]}.values())
+    known = {mask.digest() for mask in rungs}
+    return rungs, [mask for mask in archive if mask.digest() not in known]
 
 
 def run_descent(
@@ -187,18 +182,32 @@ def mask_toolbox(
     evaluator: Evaluator,
     guidance: Guidance | None,
     variation: Variation,
-    rng: np.random.Generator,
+    streams: Streams,
+    own: base.Toolbox | None = None,
 ) -> base.Toolbox:
-    """Return the toolbox of phase 2; register in it what you would have otherwise."""
-    toolbox = base.Toolbox()
+    """Return the toolbox of phase 2; what is registered in one's own takes its slot."""
+    toolbox, space = base.Toolbox(), evaluator.space
+    toolbox.register(
+        "individual",
+        initImportance,
+        individual_type("mask", 2),
+        space.free(space.magnitudes),
+        sharpness=SHARPNESS,
+        rng=streams.init,
+    )
     toolbox.register("evaluate", evaluator)
     toolbox.register("map", evaluator.map)
     toolbox.saliency = guidance  # None without guidance
     toolbox.register("mate", variation.mate)
     toolbox.register("mutate", variation.mutate)
     toolbox.register("select", selNSGA2)
-
-    toolbox.register("select_parents", pairs_of_like_density, rng=rng)
+    toolbox.register("select_parents", pairs_of_like_density, rng=streams.select)
+    plain = vars(base.Toolbox())  # every toolbox comes with a plain clone and map
+    for slot, operator in vars(own).items() if own else ():
+        if slot not in plain or operator.func is not plain[slot].func:
+            setattr(toolbox, slot, operator)
+    if not hasattr(toolbox, "population"):
+        toolbox.register("population", first_masks, toolbox.individual, space)
     return toolbox
 
 
@@ -225,8 +234,7 @@ def hierarchical(
     config: Config,
     run: Run,
     *,
-    mate: Operator | None = None,
-    mutate: Operator | None = None,
+    toolbox: base.Toolbox | None = None,
 ) -> Outcome:
     """Run both phases and return the front of all that they found.
 
@@ -234,8 +242,9 @@ def hierarchical(
         problem: network, images and splits.
         config: the settings.
         run: the driver, which keeps budget, log and checkpoints.
-        mate: a crossover of two masks of its own place in phase 2, as DEAP's are called.
-        mutate: a mutation of a mask, likewise.
+        toolbox: what is registered here takes its slot in phase 2: `individual(density=)`,
+            `population(densities)`, `evaluate`, `map`, `clone`, `mate`, `mutate`, `select` and
+            `select_parents`, called as DEAP's are, and the attribute `saliency` (see `mutDrift`).
     """
     decoder = ThresholdDecoder(problem.space)
     evaluator = problem.evaluator(images=config.search_images, measure=config.measure)
@@ -264,13 +273,12 @@ def hierarchical(
     )
     space = problem.space.within(corridor)
     densities = ladder(space.density(light), space.density(heavy) / BELOW, config.population)
-    own = {"mate": mate, "mutate": mutate}
     masks = evaluator.within(space)
     within = guidance.within(space) if guidance else None
-    fine = search_masks(problem, config, run, masks, within, densities, own)
-    first = solutions(coarse, thresholds, "thresholds")
-    second = solutions(fine, masks, "masks")
-    found = [*alive([*first, *second], classes=classes), whole]
+    rungs, fine = search_masks(problem, config, run, masks, within, densities, toolbox)
+    first = alive(solutions(coarse, thresholds, "thresholds"), classes=classes)
+    second = [*solutions(rungs, masks, "descent"), *solutions(fine, masks, "masks")]
+    found = [*first, *alive(second, classes=classes), whole]
     near = near_front(found, images=len(evaluator.images))
     return Outcome(
         thinned(near, FRONT),

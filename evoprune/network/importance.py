@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from evoprune.errors import unknown
+from evoprune.errors import InputError, unknown
 from evoprune.network.layers import Layer
 from evoprune.network.masks import modes_kept
 from evoprune.passes import Passes
@@ -66,7 +66,8 @@ def uniform(layers: Sequence[Layer]) -> Scores:
 def taylor(model: nn.Module, layers: Sequence[Layer], batches: Batches, passes: Passes) -> Scores:
     """Score each weight by |w g|, g being the gradient of the mean loss over all batches.
 
-    Source: Molchanov et al., 2019, eq. 8, for single weights.
+    Source: Molchanov et al., 2019, for single weights. differs: the gradient is averaged over the
+    batches before it is multiplied; batches of unlike sizes count alike.
     """
     gradient = _gradients(model, layers, batches, passes, square=False)
     return np.abs(gradient * _flat([layer.module.weight.detach() for layer in layers]))
@@ -84,8 +85,8 @@ def snip(model: nn.Module, layers: Sequence[Layer], batches: Batches, passes: Pa
 def fisher(model: nn.Module, layers: Sequence[Layer], batches: Batches, passes: Passes) -> Scores:
     """Score each weight by w^2 F / 2, F the mean of squared gradients: the diagonal Fisher.
 
-    The squares are taken of batch gradients, so F is the empirical Fisher up to the batch size,
-    which scales all scores alike.
+    The squares are taken of batch gradients: with batches of one image F is the empirical Fisher,
+    with larger ones the part of it that a batch does not average out.
 
     Source: LeCun et al., 1990 (saliency); Theis et al., 2018 (Fisher in place of the Hessian).
     """
@@ -115,12 +116,15 @@ def importance(
         passes: counter that takes 3 passes an image under "guidance".
 
     Raises:
-        InputError: if the name is unknown; the nearest one is offered.
+        InputError: if the name is unknown (the nearest one is offered), or if there is no batch for
+            a score that needs one.
     """
     free = {"magnitude": magnitude, "lamp": lamp, "uniform": uniform}
     asked = {"taylor": taylor, "snip": snip, "fisher": fisher}
     if name in free:
         return free[name](layers)
+    if name in asked and not batches:
+        raise InputError(f"batches: {name} expects at least one of training images, got none")
     if name in asked:
         return asked[name](model, layers, batches, Passes() if passes is None else passes)
     raise unknown("importance", name, SCORES)

@@ -140,7 +140,8 @@ def _step(
     labels: torch.Tensor,
 ) -> tuple[float, int]:
     """Take one step down the cross-entropy; return it, and how many images were wrong."""
-    logits = model(inputs)
+    outputs = model(inputs)
+    logits = outputs[0] if isinstance(outputs, tuple) else outputs  # beside auxiliary heads'
     loss = functional.cross_entropy(logits, labels)
     optimiser.zero_grad()
     loss.backward()

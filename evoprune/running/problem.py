@@ -21,7 +21,9 @@ from evoprune.running.config import Config
 from evoprune.seeding import Streams
 from evoprune.space.weights import WeightSpace
 
-POOL = 20_000  # augmented training images that guidance draws from
+POOL = 20_000  # augmented training images that guidance draws from, at most
+POOL_VALUES = 2**28  # pixels in all of them: a gigabyte
+MIRRORED = ("cifar10", "cifar100", "fashion-mnist")  # a mirrored image shows the same thing
 EPOCHS = 12  # of a network that comes without a checkpoint
 CALIBRATION = (4, 256)  # batches, and images each, of a recalibration
 IN_SEARCH = 2  # of these batches; the figures on the test split are worth all of them
@@ -88,6 +90,11 @@ class Problem:
             return self.recalibration
         return replace(self.recalibration, batches=self.recalibration.batches[:IN_SEARCH])
 
+    def _statistics(self) -> str:
+        """Return under which BatchNorm statistics guidance runs: those that weigh more (ours)."""
+        strength = 0.0 if self.recalibration is None else self.recalibration.strength
+        return "batch" if strength >= 0.5 else "fixed"
+
     def images(self, raw: torch.Tensor) -> torch.Tensor:
         """Normalise raw images, uint8, for the network."""
         return datasets.normalise(raw, self.data).to(self.device)
@@ -95,14 +102,15 @@ class Problem:
     def guidance(self) -> Guidance:
         """Return guidance on a pool of augmented training images."""
         rng, split = self.streams.data, self.data.train
-        chosen = rng.permutation(len(split.images))[:POOL]
+        pool = max(1, min(POOL, POOL_VALUES // split.images[0].numel()))
+        chosen = rng.permutation(len(split.images))[:pool]
         raw = datasets.augment(split.images[chosen], rng, **augmentation(self.data))
         return Guidance(
             self.space,
             self.images(raw),
             split.labels[chosen].to(self.device),
             rng=rng,
-            statistics="fixed" if self.recalibration is None else "batch",
+            statistics=self._statistics(),
             passes=self.passes,
             precision=self.precision,
         )
@@ -111,23 +119,31 @@ class Problem:
 def augmentation(data: datasets.Dataset) -> Augmentation:
     """Return how far training images may be shifted, and whether mirrored, without a new meaning.
 
-    An eighth of the width, as is usual for CIFAR; digits are not mirrored.
+    An eighth of the width, as is usual for CIFAR. Digits and a user's own images are not mirrored:
+    they may be letters.
     """
-    width = data.train.images.shape[-1]
-    mirrored = not any(digit in data.name for digit in ("digits", "mnist"))
-    return {"padding": width // 8, "flip": mirrored or data.name == "fashion-mnist"}
+    return {"padding": data.train.images.shape[-1] // 8, "flip": data.name in MIRRORED}
 
 
-def prepare(config: Config, streams: Streams, *, trained: Path | None = None) -> Problem:
+def prepare(
+    config: Config,
+    streams: Streams,
+    *,
+    trained: Path | None = None,
+    space: WeightSpace | None = None,
+) -> Problem:
     """Build the task of a run.
 
-    A network without a checkpoint is trained here first. A checkpoint is taken to have seen all
-    training images, so the search split is then half of the official test set.
+    A network without a checkpoint is trained here first. A checkpoint, or a network of one's own,
+    is taken to have seen all training images, so the search split is then half of the official
+    test set.
 
     Args:
         config: the settings.
         streams: of the run; "data" is drawn from.
         trained: weights that an earlier start of this run trained; None trains them.
+        space: of a trained network of one's own, which takes the place of `config.model` and
+            `config.weights`; it says which layers may be pruned.
 
     Raises:
         InputError: if model, data, weights or device do not exist or do not fit together.
@@ -135,7 +151,7 @@ def prepare(config: Config, streams: Streams, *, trained: Path | None = None) ->
     data = datasets.load(
         config.data,
         root=config.data_root,
-        search_from="test" if config.weights else "train",
+        search_from="test" if config.weights or space else "train",
         download=config.download,
     )
     if config.search_images is not None and config.search_images > len(data.search):
@@ -144,21 +160,25 @@ def prepare(config: Config, streams: Streams, *, trained: Path | None = None) ->
         )
     shape = data.train.images.shape
     torch.set_flush_denormal(True)
-    model = models.build(
-        config.model, classes=len(data.classes), channels=shape[1], image_size=shape[-1]
-    )
     device = _device(config.device)
-    _check_fit(config, model, data)
-    if config.weights:
-        models.load_weights(model, config.weights, trust_pickle=config.trust_pickle)
-    elif trained is not None:
-        models.load_weights(model, trained)
+    if space is None:
+        model = models.build(
+            config.model, classes=len(data.classes), channels=shape[1], image_size=shape[-1]
+        )
+        _check_fit(config, model, data, name=config.model)
+        if config.weights:
+            models.load_weights(model, config.weights, trust_pickle=config.trust_pickle)
+        elif trained is not None:
+            models.load_weights(model, trained)
+        else:
+            train_here(model, data, streams.torch)
     else:
-        train_here(model, data, streams.torch)
+        model = space.model
+        _check_fit(config, model, data, name=type(model).__name__)
     model.to(device).to(memory_format=torch.channels_last).eval()
-    problem = Problem(
-        WeightSpace(model), data, None, Passes(), streams, config.precision, config.device
-    )
+    genes = WeightSpace(model) if space is None else space
+    genes.weights = genes.weights.to(device)
+    problem = Problem(genes, data, None, Passes(), streams, config.precision, config.device)
     if config.recalibrate > 0:
         problem.recalibration = recalibration(problem, config.recalibrate)
     return problem
@@ -185,11 +205,11 @@ def train_here(model: nn.Module, data: datasets.Dataset, rng: np.random.Generato
     train(model, data, epochs=EPOCHS, rng=rng, augmentation=augmented)
 
 
-def _check_fit(config: Config, model: nn.Module, data: datasets.Dataset) -> None:
+def _check_fit(config: Config, model: nn.Module, data: datasets.Dataset, *, name: str) -> None:
     """Refuse a network that cannot judge the images, before it is trained."""
     if config.recalibrate > 0 and not batchnorms(model):
         raise InputError(
-            f"recalibrate: {config.model} has no BatchNorm layer; leave the option out"
+            f"recalibrate: {name} has no BatchNorm layer; leave the option out"
         )
     images = datasets.normalise(data.train.images[:2], data)
     try:
@@ -197,12 +217,12 @@ def _check_fit(config: Config, model: nn.Module, data: datasets.Dataset) -> None
             shape = tuple(model.eval()(images).shape)
     except Exception as cause:
         raise InputError(
-            f"model: {config.model} does not take the images of {config.data}, shape "
+            f"model: {name} does not take the images of {config.data}, shape "
             f"{tuple(images.shape[1:])}: {(str(cause) or repr(cause)).splitlines()[0]}"
         ) from cause
     if shape != (2, len(data.classes)):
         raise InputError(
-            f"model: expected {len(data.classes)} outputs an image from {config.model}, got the "
+            f"model: expected {len(data.classes)} outputs an image from {name}, got the "
             f"shape {shape[1:]}"
         )
 
@@ -213,4 +233,7 @@ def _device(name: str) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as cause:
         raise InputError(f"device: expected one that torch can use, got {name!r}") from cause
+    if device.type == "cuda":  # single precision is to be just that, and the same each time
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.deterministic = True
     return device

@@ -15,6 +15,7 @@ import numpy as np
 from deap import tools
 from tqdm import tqdm
 
+from evoprune.errors import InputError
 from evoprune.passes import KINDS, Passes
 from evoprune.records import Generation
 from evoprune.running.checkpoint import (
@@ -107,7 +108,8 @@ class Run:
             loop: from a population, the number of its generation and the loop's own state to the
                 generator of the generations that follow.
             generations: how many to run after the first population.
-            passes: stop after the generation that reaches this many image passes over the run.
+            passes: from so many image passes over the run on, no generation begins but a run's
+                very first.
             learners: objects with `state()` and `restore(state)` that learn during the phase.
             observe: called with every generation before it is saved, so that operators can learn.
         """
@@ -126,7 +128,7 @@ class Run:
         bar = tqdm(total=generations, initial=number, desc=name, disable=not self.bar)
         before = self.seconds[name], self.network_seconds[name] - self.passes.seconds
         with bar:
-            if not self._spent(number, generations, passes) or not archive.points().size:
+            if not self._spent(number, generations, passes) or not self.logbook:
                 for generation in loop(population, number, state):
                     population, number = generation.population, generation.number
                     archive.update([*generation.offspring, *population])
@@ -206,6 +208,11 @@ class Run:
         for file in sorted((directory.path / "checkpoint").glob("*.npz")):
             arrays = directory.read_arrays(f"checkpoint/{file.name}")
             record = unpack_json(arrays["record"])
+            if record["schema"] != SCHEMA:
+                raise InputError(
+                    f"run: expected a checkpoint of schema {SCHEMA}, got {record['schema']} in "
+                    f"{file}; go on with the version of evoprune that config.json names"
+                )
             (self._finished if record["done"] else self._halfway)[record["phase"]] = arrays
             if latest is None or len(record["log"]) > latest[0]:
                 latest = (len(record["log"]), record, arrays)

@@ -4,6 +4,7 @@ config.json    settings, resolved, with versions     log.csv      a row a genera
 weights.pt     of a network trained here             checkpoint/  plain arrays, a file a phase
 front.csv      a row a solution                      masks.npz    the front's masks, packed
 baselines.csv  the controls                          summary.json figures/
+failed.npz     the individual whose evaluation ended the run, if one did
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ import numpy as np
 
 from evoprune.errors import InputError
 
+OWN = ("summary.json", "weights.pt", "log.csv", "front.csv", "baselines.csv", "masks.npz",
+       "checkpoint", "figures", "failed.npz")  # fmt: skip
+
 
 class RunDir:
     """A folder that holds one run.
@@ -29,7 +33,8 @@ class RunDir:
         resume: whether it is meant to hold a run already.
 
     Raises:
-        InputError: if it holds a run and should not, or should and does not.
+        InputError: if it holds a run or files that a run would replace and should not, or should
+            hold a run and does not.
     """
 
     def __init__(self, path: str | Path, *, resume: bool = False) -> None:
@@ -44,11 +49,22 @@ class RunDir:
             raise InputError(f"run: expected a folder with a run, got {self.path}")
         if self.path.exists() and not self.path.is_dir():
             raise InputError(f"out: expected a folder, got the file {self.path}")
+        if not resume:
+            for name in OWN:
+                if (self.path / name).exists():
+                    raise InputError(
+                        f"out: {self.path} holds {name}, which a run would replace; name another "
+                        "folder"
+                    )
+            self.check_writable("out")
+
+    def check_writable(self, argument: str) -> None:
+        """Raise an InputError that names the argument if the folder cannot be written to."""
         above = self.path.absolute()
         while not above.exists():
             above = above.parent
         if not (above.is_dir() and os.access(above, os.W_OK)):
-            raise InputError(f"out: cannot write to {above}; name a folder that can be made")
+            raise InputError(f"{argument}: cannot write to {above}; name a folder that can be made")
 
     def write(self, name: str, content: bytes) -> Path:
         """Write a file whole or not at all, and return its path."""

@@ -90,7 +90,7 @@ def corridor_between(
         raise InputError(
             f"corridor: the light anchor must keep more than the heavy one; got "
             f"{np.count_nonzero(light)} and {np.count_nonzero(heavy)} of {len(light)} weights: "
-            "swap them, or let phase 1 run longer"
+            "swap them, or give phase 1 more generations"
         )
     ranks = np.asarray(ranks)
     support, core = light | heavy, light & heavy

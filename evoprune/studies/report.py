@@ -107,8 +107,12 @@ def borrowed_baselines(config: Config) -> list[dict[str, Any]]:
     Raises:
         InputError: if there are none, or the other run's network, data or treatment differ.
     """
-    other = RunDir(str(config.baselines_from), resume=True)
-    theirs, ours = other.read_json("config.json"), config.to_json()
+    try:
+        other = RunDir(str(config.baselines_from), resume=True)
+        theirs, rows = other.read_json("config.json"), other.read_table("baselines.csv")
+    except InputError as cause:
+        raise InputError(f"baselines-from: {cause}") from cause
+    ours = config.to_json()
     same = SAME_TREATMENT if config.weights else (*SAME_TREATMENT, "seed")  # trained by the seed
     different = [key for key in same if theirs.get(key) != ours[key]]
     if different:
@@ -116,7 +120,7 @@ def borrowed_baselines(config: Config) -> list[dict[str, Any]]:
             f"baselines-from: {config.baselines_from} differs in {', '.join(different)}; "
             "leave the option out to measure the baselines anew"
         )
-    return other.read_table("baselines.csv")
+    return rows
 
 
 def volume(rows: Sequence[Mapping[str, Any]], split: str, dense: Mapping[str, Any]) -> float:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
+from deap import base
 
 from evoprune.errors import InputError
 from evoprune.methods.fronts import Outcome, near_front
-from evoprune.methods.hierarchical import hierarchical, pairs_of_like_density
+from evoprune.methods.hierarchical import (
+    hierarchical,
+    mask_toolbox,
+    pairs_of_like_density,
+)
 from evoprune.running.config import Config
 from evoprune.running.problem import Problem, prepare
 from evoprune.running.run import Run
@@ -111,19 +118,66 @@ def test_the_budget_ends_the_run_with_the_generation_that_reaches_it() -> None:
     assert problem.passes.spent() == rows[-1]["passes"]
 
 
-def test_a_mutation_of_ones_own_is_the_one_that_is_used() -> None:
+@pytest.mark.parametrize(
+    "slot", ["individual", "evaluate", "map", "clone", "mate", "mutate", "select", "select_parents"]
+)
+def test_what_is_registered_in_a_toolbox_of_ones_own_is_used_and_nothing_else_changes(
+    searched: tuple[Outcome, Run, Problem], slot: str
+) -> None:
+    calls = 0
+
+    def counted(theirs: Callable[..., Any], *values: Any, **named: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        return theirs(*values, **named)
+
+    config = Config(**SMALL, seed=3)  # type: ignore[arg-type]
+    streams = Streams(config.seed)
+    problem = prepare(config, streams)
+    run = Run(streams=streams, passes=problem.passes, bar=False)
+    with pytest.MonkeyPatch.context() as patch:
+        theirs = mask_toolbox
+
+        def lent(*values: Any) -> base.Toolbox:
+            own, plain = base.Toolbox(), theirs(*values[:4])
+            own.register(slot, counted, getattr(plain, slot))
+            return theirs(*values[:4], own)
+
+        patch.setattr("evoprune.methods.hierarchical.mask_toolbox", lent)
+        outcome = hierarchical(problem, config, run)
+    assert calls > 0
+    assert [s.value for s in outcome.front] == [s.value for s in searched[0].front]
+
+
+def test_a_toolbox_of_ones_own_reaches_phase_2() -> None:
     seen = []
 
     def mutNothing(individual: object) -> tuple[object]:
         seen.append(individual)
         return (individual,)
 
+    own = base.Toolbox()
+    own.register("mutate", mutNothing)
     streams = Streams(0)
     config = Config(**SMALL, guided=False)  # type: ignore[arg-type]
     problem = prepare(config, streams)
     run = Run(streams=streams, passes=problem.passes, bar=False)
-    hierarchical(problem, config, run, mutate=mutNothing)
+    hierarchical(problem, config, run, toolbox=own)
     assert len(seen) == config.population * config.generations[1]
+
+
+def test_a_budget_that_phase_1_has_spent_leaves_nothing_for_phase_2() -> None:
+    outcome, run, problem = search(generations=(50, 50), passes=5_000, guided=False)
+    assert {row["phase"] for row in run.logbook} == {"thresholds"}
+    assert problem.passes.spent() == run.logbook[-1]["passes"] + 100  # the dense network
+    assert {solution.phase for solution in outcome.front} <= {"thresholds", "dense"}
+
+
+def test_a_solution_says_in_which_phase_it_was_found(
+    searched: tuple[Outcome, Run, Problem],
+) -> None:
+    assert {s.phase for s in searched[0].front} <= {"thresholds", "descent", "masks", "dense"}
+    assert any(s.phase == "descent" for s in searched[0].front)
 
 
 def test_moead_searches_masks_too() -> None:

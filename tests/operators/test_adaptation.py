@@ -29,6 +29,23 @@ def test_the_rate_stays_within_its_bounds() -> None:
     assert rule.rate == 0.05
 
 
+@pytest.mark.parametrize(
+    ("succeeded", "tried", "end"), [(2000, 2000, 0.5), (0, 20_000, 1e-6), (10**6, 10**6, 0.5)]
+)
+def test_a_generation_of_any_size_takes_the_rate_to_its_bound_at_most(
+    succeeded: int, tried: int, end: float
+) -> None:
+    rule = OneFifthRule(0.1)
+    rule.update(succeeded=succeeded, tried=tried)
+    assert rule.rate == end
+
+
+def test_a_rate_of_0_stays_0_however_many_succeed() -> None:
+    rule = OneFifthRule(0.0, low=0.0)
+    rule.update(succeeded=2000, tried=2000)
+    assert rule.rate == 0.0
+
+
 def test_a_rule_switched_off_keeps_its_rate() -> None:
     rule = OneFifthRule(0.1, enabled=False)
     rule.update(succeeded=5, tried=5)
@@ -134,6 +151,11 @@ def test_credit_for_an_unknown_operator_is_refused() -> None:
         (lambda: SuccessHistory(0.0, low=0.0), "0 < low"),
         (lambda: OperatorCredit([]), "expected 1 name or more"),
         (lambda: OperatorCredit(["a", "b"], floor=0.6), "floor from 0 to 1 / names"),
+        (lambda: OneFifthRule(0.1, factor=float("nan")), "factor=nan"),
+        (lambda: SuccessHistory(0.1, spread=-1.0), "spread: expected 0 or more, finite, got -1.0"),
+        (lambda: SuccessHistory(0.1, spread=float("nan")), "spread: expected .*, got nan"),
+        (lambda: OperatorCredit(["a"], decay=1.5), "decay: expected a share from 0 to 1, got 1.5"),
+        (lambda: OperatorCredit(["a"], decay=float("nan")), "decay: expected .*, got nan"),
     ],
 )
 def test_settings_out_of_range_are_refused(make: object, message: str) -> None:

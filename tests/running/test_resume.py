@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -26,10 +28,17 @@ def rows(folder: Path) -> list[dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("whole") / "run"
-    assert cli.main([*COMMAND.split(), "--out", str(folder)]) == 0
-    return folder
+def ended(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Make a run that was never stopped; return its folder and what it printed."""
+    folder, printed = tmp_path_factory.mktemp("whole") / "run", io.StringIO()
+    with redirect_stdout(printed):
+        assert cli.main([*COMMAND.split(), "--out", str(folder)]) == 0
+    return folder, printed.getvalue()
+
+
+@pytest.fixture(scope="module")
+def whole(ended: tuple[Path, str]) -> Path:
+    return ended[0]
 
 
 @pytest.mark.parametrize("saves", [1, 2, 4, 5, 8, 10, 11, 13])
@@ -71,10 +80,12 @@ def test_a_folder_that_holds_a_run_is_refused_and_left_as_it_was(
 
 
 def test_show_prints_the_table_that_ended_the_run(
-    whole: Path, capsys: pytest.CaptureFixture[str]
+    ended: tuple[Path, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["show", str(whole)]) == 0
-    assert "dense network, 19,088 weights" in capsys.readouterr().out
+    assert cli.main(["show", str(ended[0])]) == 0
+    table = capsys.readouterr().out
+    assert "dense, 19,088 weights" in table
+    assert ended[1] == table + f"pictures: {ended[0] / 'figures'}\n"
 
 
 def test_the_summary_holds_what_readers_of_it_expect(whole: Path) -> None:
