@@ -63,6 +63,10 @@ class Evaluator:
         batch: images a forward pass.
         precision: "fp32", or "bf16" to let torch run the convolutions in bfloat16.
 
+    Attributes:
+        cache: objectives and what was noted, by the genome's digest.
+        not_finite: digests of the genomes whose logits were not finite.
+
     Raises:
         InputError: if there is no image, labels do not fit, or an objective is unknown.
     """
@@ -95,6 +99,7 @@ class Evaluator:
         self.passes = Passes() if passes is None else passes
         self.batch, self.precision = batch, precision
         self.cache: dict[bytes, tuple[float, ...]] = {}
+        self.not_finite: set[bytes] = set()
         self._macs = macs_per_weight(space.model, tuple(images.shape[1:]), space.layers)
 
     def __call__(self, individual: Any) -> tuple[float, ...]:
@@ -113,6 +118,7 @@ class Evaluator:
         if key in self.cache:
             self.passes["cached"] += 1
             return self.cache[key]
+        broken = self.passes["not finite"]
         try:
             values = self._measure(self.decode(individual))
         except InputError:
@@ -121,6 +127,8 @@ class Evaluator:
             raise CandidateError(individual, cause) from cause
         if key is not None:
             self.cache[key] = values
+            if self.passes["not finite"] > broken:
+                self.not_finite.add(key)
         return values
 
     @property
@@ -137,7 +145,8 @@ class Evaluator:
     ) -> Evaluator:
         """Return an evaluator of the same images and network for other genomes."""
         other = copy.copy(self)
-        other.space, other.decode, other.cache = space, decode or space.mask, {}
+        other.space, other.decode = space, decode or space.mask
+        other.cache, other.not_finite = {}, set()
         return other
 
     def map(

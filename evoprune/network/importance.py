@@ -79,7 +79,7 @@ def snip(model: nn.Module, layers: Sequence[Layer], batches: Batches, passes: Pa
     Source: Lee et al., 2019, "SNIP", eq. 6. differs: asked of trained weights, not of random ones.
     """
     scores = taylor(model, layers, batches[:1], passes)
-    return np.asarray(scores / scores.sum(), np.float32)
+    return np.asarray(scores / max(float(scores.sum()), TINY), np.float32)
 
 
 def fisher(model: nn.Module, layers: Sequence[Layer], batches: Batches, passes: Passes) -> Scores:
@@ -95,6 +95,7 @@ def fisher(model: nn.Module, layers: Sequence[Layer], batches: Batches, passes: 
     return np.asarray(squares * weights**2 / 2, np.float32)
 
 
+TINY = float(np.finfo(np.float32).tiny)
 Batches = Sequence[tuple[torch.Tensor, torch.Tensor]]
 SCORES = ("magnitude", "lamp", "uniform", "taylor", "snip", "fisher")
 
