@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 import torch
 from torch import nn
 
+from evoprune.network import datasets, models, training
 from evoprune.space.weights import WeightSpace
 
 Unchanged = Callable[[nn.Module], AbstractContextManager[None]]
@@ -57,6 +59,24 @@ def two_heads() -> nn.Module:
             return self.head(x.flatten(1))
 
     return TwoHeads()
+
+
+@pytest.fixture(scope="session")
+def digits_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a checkpoint of the digits' network, trained for two epochs."""
+    digits = datasets.load("digits")
+    network = models.build("digits-cnn", channels=1, image_size=8)
+    training.train(network, digits, epochs=2, rng=np.random.default_rng(0), progress=False)
+    path = tmp_path_factory.mktemp("weights") / "digits.pt"
+    torch.save(network.state_dict(), path)
+    return path
+
+
+@pytest.fixture
+def short_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure the baselines at two densities, and draw no pictures."""
+    monkeypatch.setattr("evoprune.studies.report.DENSITIES", (0.3, 0.8))
+    monkeypatch.setattr("evoprune.studies.report.draw", lambda *arguments: None)
 
 
 @pytest.fixture

@@ -54,7 +54,8 @@ def nsga2(
         InputError: if the population is under 4 or a probability out of range.
 
     Source: Deb et al. 2002. differs: room in the tournament is measured among the survivors anew,
-    where the paper keeps what was measured before the last front was cut.
+    where the paper keeps what was measured before the last front was cut; copies do not compete,
+    as long as there are enough others.
     """
     _check(population, mating_probability, mutation_probability)
     population, n = [*population], len(population)
@@ -77,8 +78,24 @@ def nsga2(
                 del offspring[i].fitness.values
         evaluated = evaluate(toolbox, offspring)
         # Steps 2 to 4: sort R_t, the union of both, and fill P_t+1 from its best fronts.
-        population = toolbox.select(population + offspring, n)
+        population = toolbox.select(distinct(population + offspring, n), n)
         yield Generation(number, population, evaluated, {"number": np.array(number)})
+
+
+def distinct(individuals: Sequence[Any], n: int) -> list[Any]:
+    """Leave out copies of those that come before; where fewer than n remain, copies fill up.
+
+    >>> distinct([[1, 0], [0, 1], [1, 0], [1, 0]], 3)
+    [[1, 0], [0, 1], [1, 0]]
+    """
+    first: dict[bytes, Any] = {}
+    copies = []
+    for individual in individuals:
+        own = hasattr(individual, "digest")
+        key = individual.digest() if own else np.asarray(individual).tobytes()
+        if first.setdefault(key, individual) is not individual:
+            copies.append(individual)
+    return [*first.values(), *copies[: max(0, n - len(first))]]
 
 
 def evaluate(toolbox: Any, individuals: Sequence[Any]) -> list[Any]:

@@ -33,7 +33,7 @@ from pymoo.operators.mutation.pm import PM
 from pymoo.optimize import minimize
 from scipy.stats import mannwhitneyu
 
-SEEDS, GENES, POPULATION, GENERATIONS = 20, 5, 20, 30
+SEEDS, GENES, POPULATION, GENERATIONS = 20, 5, 20, 60
 ETA_MATE, ETA_MUTATE = 15, 20
 NEIGHBOURS = 6
 CASES: dict[str, tuple[Callable[[Any], Any], Callable[..., Any], int]] = {
@@ -84,7 +84,7 @@ def their_points(algorithm: str, problem: Callable[[Any], Any], objectives: int,
             out["F"] = np.array([problem(row) for row in x])
 
     mating = 0.9 if algorithm == "nsga2" else 1.0  # as ours: MOEA/D crosses every pair
-    operators = {"crossover": SBX(prob=mating, eta=ETA_MATE), "mutation": PM(eta=ETA_MUTATE)}
+    operators = {"crossover": SBX(prob=mating, eta=ETA_MATE), "mutation": PM(prob=1.0, eta=ETA_MUTATE)}
     if algorithm == "nsga2":
         theirs = NSGA2(pop_size=POPULATION, eliminate_duplicates=True, **operators)
     else:
