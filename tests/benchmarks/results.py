@@ -31,6 +31,8 @@ PARTS = {  # what each part brings; a part's name, and the flags that leave the 
     "all of it": "",
 }
 SEEDS = (0, 1, 2)
+TEST_IMAGES = 5000
+HALF = 0.481  # the paper removes 51.9 %
 AIMS = {
     "fixed": {"hypervolume": 0.87, 0.48: 0.074, 0.4: 0.079, 0.3: 0.083, 0.2: 0.105, 0.15: 0.15,
               0.1: 0.22},
@@ -134,6 +136,43 @@ def parts_table(root: Path) -> Iterator[str]:
             yield f"| {part} | {' | '.join(cells)} | {mean:.4f} | {passes:,.0f} |"
 
 
+def worse_table(root: Path) -> Iterator[str]:
+    """Yield a line for each density at which a baseline is better by more than a standard error."""
+    for name, summary in finished(root):
+        for density in (d for d in DENSITIES if d >= 0.1):
+            ours = error_at(summary["front"], density)
+            for baseline, measured in summary["baselines"].items():
+                at = {round(p["density"], 3): p["test_error"] for p in measured["points"]}
+                theirs = at.get(density)
+                if ours is None or theirs is None:
+                    continue
+                if ours - theirs > np.sqrt(theirs * (1 - theirs) / TEST_IMAGES):
+                    yield f"- {name}, {density:g}: {baseline} {theirs:.4f}, the front {ours:.4f}"
+
+
+def half_table(root: Path) -> Iterator[str]:
+    """Yield a line a run: the densest network with 51.9 % of the weights removed, and the time."""
+    yield "| | dense | half | kept | passes | minutes of search | outside passes |"
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    for name, summary in finished(root):
+        below = [row for row in summary["front"] if row["density"] <= HALF]
+        pick = max(below, key=lambda row: row["density"])
+        seconds, dense = summary["seconds"], summary["dense"]["test_error"]
+        outside = 1 - seconds["network"] / seconds["phases"]
+        yield (
+            f"| {name} | {dense:.4f} | {pick['test_error']:.4f} | {pick['density']:.1%} | "
+            f"{sum(summary['passes'].values()):,} | {seconds['phases'] / 60:.0f} | {outside:.1%} |"
+        )
+
+
+def finished(root: Path) -> Iterator[tuple[str, Summary]]:
+    """Yield the names and summaries of all finished runs."""
+    for name in sorted(name for name, _ in plan()):
+        file = root / name / "summary.json"
+        if file.exists():
+            yield name, json.loads(file.read_text())
+
+
 def tables(root: Path) -> Iterator[str]:
     """Yield the lines of all tables."""
     for treatment in TREATMENTS:
@@ -144,6 +183,10 @@ def tables(root: Path) -> Iterator[str]:
     yield from parts_table(root)
     yield "\n## ResNet-20\n"
     yield from front_table(root, {"resnet20-recalibrated-all-of-it": "NSGA-II"}, {})
+    yield "\n## A baseline is better by more than one standard error\n"
+    yield from worse_table(root)
+    yield "\n## Half of the weights, and the time\n"
+    yield from half_table(root)
 
 
 if __name__ == "__main__":

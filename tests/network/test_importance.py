@@ -178,3 +178,12 @@ def test_an_unknown_importance_brings_the_nearest_name(
 ) -> None:
     with pytest.raises(InputError, match="unknown importance 'tailor': did you mean 'taylor'"):
         importance("tailor", model, layers)
+
+
+@pytest.mark.parametrize("name", ["taylor", "snip", "fisher"])
+def test_a_score_that_asks_images_is_refused_without_any(
+    model: nn.Module, layers: list[Layer], name: str
+) -> None:
+    message = f"batches: {name} expects at least one of training images, got none"
+    with pytest.raises(InputError, match=message):
+        importance(name, model, layers)

@@ -94,3 +94,28 @@ def test_a_rate_that_blows_up_is_named(digits: Dataset) -> None:
     model.conv1 = nn.Conv2d(1, 6, 5, padding=4)  # 8x8 images become 12x12
     with pytest.raises(InputError, match="rate: the loss is not finite in epoch 1"):
         train(model, digits, epochs=1, rng=np.random.default_rng(0), rate=1e9, progress=False)
+
+
+class WithAuxiliary(nn.Module):
+    """The network of the digits; in training mode it answers with a second head's logits too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = build("digits-cnn", channels=1, image_size=8)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
+        logits = self.network(x)
+        return (logits, -logits) if self.training else logits
+
+
+def test_of_a_network_that_answers_with_auxiliary_logits_too_the_first_are_trained(
+    digits: Dataset,
+) -> None:
+    plain, beside = build("digits-cnn", channels=1, image_size=8), WithAuxiliary()
+    histories = [
+        train(model, digits, epochs=1, rng=np.random.default_rng(0), progress=False)
+        for model in (plain, beside)
+    ]
+    assert histories[0] == histories[1]
+    for key, value in plain.state_dict().items():
+        assert torch.equal(value, beside.network.state_dict()[key])

@@ -117,3 +117,61 @@ def test_the_masks_of_the_front_are_kept_in_one_file(whole: Path) -> None:
         masks = np.unpackbits(file["packed"], axis=1, count=int(file["weights"]))
     front = json.loads((whole / "summary.json").read_text())["front"]
     assert masks.mean(axis=1) == pytest.approx([row["density"] for row in front])
+
+
+def hypervolume_by_hand(points: list[tuple[float, float]]) -> float:
+    """Add up the rectangles between each density and the next: best error so far, up to (1, 1)."""
+    volume, best = 0.0, 1.0
+    densities = [density for _, density in sorted(points, key=lambda point: point[1])] + [1.0]
+    for place, (error, density) in enumerate(sorted(points, key=lambda point: point[1])):
+        best = min(best, error)
+        volume += (1 - best) * (densities[place + 1] - density)
+    return volume
+
+
+@pytest.mark.parametrize("split", ["search", "test"])
+def test_the_hypervolume_of_the_summary_is_that_of_the_rows_on_the_front_and_the_dense_network(
+    whole: Path, split: str
+) -> None:
+    summary = json.loads((whole / "summary.json").read_text())
+    with (whole / "front.csv").open() as file:
+        front = [row for row in csv.DictReader(file) if row["on_front"] == "1"]
+    points = [(float(row[f"{split}_error"]), float(row["density"])) for row in front]
+    expected = hypervolume_by_hand([*points, (summary["dense"][f"{split}_error"], 1.0)])
+    assert summary["phases"][1]["hypervolume"][split] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", ["global-magnitude", "lamp", "layer-uniform", "random"])
+def test_the_hypervolume_of_a_baseline_is_that_of_its_rows_and_the_dense_network(
+    whole: Path, name: str
+) -> None:
+    summary = json.loads((whole / "summary.json").read_text())
+    with (whole / "baselines.csv").open() as file:
+        drawn = [row for row in csv.DictReader(file) if row["name"] == name]
+    points = [(float(row["test_error"]), float(row["density"])) for row in drawn]
+    expected = hypervolume_by_hand([*points, (summary["dense"]["test_error"], 1.0)])
+    assert summary["baselines"][name]["hypervolume"]["test"] == pytest.approx(expected)
+
+
+def test_the_summary_says_which_images_judged_and_with_which_seed(whole: Path) -> None:
+    summary = json.loads((whole / "summary.json").read_text())
+    assert summary["seed"] == 5
+    assert "training images" in summary["splits"]["search"]
+    assert summary["splits"]["test"] == "the official test images; 300 images"
+
+
+def test_the_summary_counts_for_each_phase_what_the_log_has_for_it(whole: Path) -> None:
+    phases, log = json.loads((whole / "summary.json").read_text())["phases"], rows(whole)
+    parts = (("thresholds",), ("descent", "masks"))
+    for phase, names in zip(phases, parts, strict=True):
+        logged = [int(row["evaluations"]) for row in log if row["phase"] in names]
+        assert phase["evaluations"] == sum(logged) > 0
+        assert phase["passes"] > 0
+        assert phase["seconds"] > 0
+
+
+def test_guidance_that_was_got_ready_before_phase_1_counts_as_phase_2(whole: Path) -> None:
+    first = json.loads((whole / "summary.json").read_text())["phases"][0]
+    last = [row for row in rows(whole) if row["phase"] == "thresholds"][-1]
+    assert int(last["passes_guidance"]) > 0
+    assert first["passes"] == int(last["passes_fitness"]) + int(last["passes_recalibration"])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from evoprune.errors import InputError
-from evoprune.running.rundir import RunDir
+from evoprune.running.rundir import OWN, RunDir
 
 
 @pytest.fixture
@@ -36,6 +37,33 @@ def test_a_folder_with_other_files_is_taken(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     RunDir(tmp_path).write_json("config.json", {})
     assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_folder_with_a_file_that_a_run_would_replace_is_refused_and_left(
+    tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(InputError, match=rf"out: .* holds {name}, which a run would replace; name"):
+        RunDir(tmp_path)
+    assert (tmp_path / name).read_text() == "mine"
+
+
+def test_a_run_in_a_folder_that_cannot_be_written_to_is_read(
+    folder: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.write_json("config.json", {"seed": 3})
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    assert RunDir(folder.path, resume=True).read_json("config.json") == {"seed": 3}
+
+
+def test_a_folder_that_cannot_be_written_to_takes_no_new_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    with pytest.raises(InputError, match="out: cannot write to .*; name a folder that can be made"):
+        RunDir(tmp_path / "deep" / "run")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_run_is_resumed_where_there_is_one(folder: RunDir) -> None:

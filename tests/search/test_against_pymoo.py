@@ -33,7 +33,7 @@ from pymoo.operators.mutation.pm import PM
 from pymoo.optimize import minimize
 from scipy.stats import mannwhitneyu
 
-SEEDS, GENES, POPULATION, GENERATIONS = 20, 5, 20, 60
+SEEDS, GENES, POPULATION, GENERATIONS = 20, 5, 20, 30
 ETA_MATE, ETA_MUTATE = 15, 20
 NEIGHBOURS = 6
 CASES: dict[str, tuple[Callable[[Any], Any], Callable[..., Any], int]] = {

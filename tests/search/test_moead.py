@@ -184,6 +184,37 @@ def test_feasibility_comes_first_in_the_neighbourhood() -> None:
     assert scale.better(infeasible, others, weights).tolist() == [True, False, True]
 
 
+def constrained(most: int) -> base.Toolbox:
+    """Make the toolbox in which a mask of more ones than so many is infeasible."""
+    toolbox = mask_toolbox()
+
+    def evaluate(individual: Any) -> tuple[float, float]:
+        individual.fitness.violation = float(max(0, individual.count() - most))
+        return lotz(individual)
+
+    toolbox.register("evaluate", evaluate)
+    return toolbox
+
+
+@pytest.mark.parametrize("batch", [1, 7])
+def test_a_violation_set_by_the_evaluation_keeps_infeasible_ones_out(batch: int) -> None:
+    """Without the constraint all masks of leading ones are optimal, also those of 5 to 8 ones."""
+    free = generations(constrained(GENES), 18, 60, batch=batch)[-1].population
+    bound = generations(constrained(4), 18, 60, batch=batch)[-1].population
+    assert max(x.count() for x in free) == GENES
+    assert all(x.fitness.violation == 0 and x.count() <= 4 for x in bound)
+
+
+def test_the_front_within_a_constraint_is_found() -> None:
+    """Of `lotz` within 4 ones it is that of all: the masks of up to 4 leading ones."""
+    archive = Archive()
+    for generation in generations(constrained(4), 18, 120):
+        archive.update(generation.offspring)
+    known = front(lotz, GENES).tolist()
+    reachable = [list(lotz(np.arange(GENES) < ones)) for ones in range(5)]
+    assert archive.points().tolist() == [point for point in known if point in reachable]
+
+
 def test_a_first_population_that_fits_the_weights_is_matched_to_them() -> None:
     weights = weightsFor(2, 5)
     points = np.c_[weights[:, 1], weights[:, 0]]  # where a large weight is, a small value
