@@ -128,7 +128,8 @@ def _run(options: argparse.Namespace) -> int:
     generations = tuple(settings.pop("generations"))
     generations = generations * 2 if len(generations) == 1 else generations
     settings["data_root"] = settings["data_root"] or os.environ.get("EVOPRUNE_DATA")
-    for name in ("weights", "data_root", "baselines_from"):  # a run may be resumed from elsewhere
+    # Absolute, because a run may be resumed from elsewhere.
+    for name in ("weights", "data_root", "baselines_from", "out"):
         if settings[name]:
             settings[name] = _absolute(settings[name])
     if settings["data"].startswith("folder:"):
@@ -190,5 +191,6 @@ def _drive(config: Config, folder: RunDir, *, resume: bool) -> int:
     except InputError as stuck:  # of the settings one could not know it before the search
         print(f"evoprune: {stuck}; the run is kept in {folder.path}", file=sys.stderr)
         return 1
-    print(f"pictures: {Path(folder.path) / 'figures'}")
+    (folder.path / "failed.npz").unlink(missing_ok=True)  # of an earlier start
+    print(f"pictures: {folder.path / 'figures'}")
     return 0

@@ -18,7 +18,7 @@ class CandidateError(RuntimeError):
 
     def __init__(self, individual: Any, cause: Exception, doing: str = "evaluating") -> None:
         self.individual, self.cause, self.doing = individual, cause, doing
-        said = (str(cause) or "no message").splitlines()[0]
+        said = (str(cause).strip() or "no message").splitlines()[0]
         super().__init__(f"{doing} a candidate failed: {type(cause).__name__}: {said}")
 
     def __reduce__(self) -> tuple[Any, ...]:

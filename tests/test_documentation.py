@@ -58,6 +58,7 @@ def test_an_example_runs_in_the_fast_setting(example: Path, tmp_path: Path) -> N
         timeout=240,
     )
     assert done.returncode == 0, done.stderr
+    assert [path.name for path in tmp_path.glob("*.png")] == [f"{example.stem}.png"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_name)

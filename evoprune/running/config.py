@@ -119,9 +119,9 @@ class Config:
             InputError: if they are not.
         """
         fields = {field.name for field in dataclasses.fields(cls)}
-        settings = {key: item for key, item in value.items() if key in fields}
         try:
+            settings = {key: item for key, item in value.items() if key in fields}
             settings["generations"] = tuple(settings["generations"])
             return cls(**settings)
-        except (KeyError, TypeError) as cause:
+        except (AttributeError, KeyError, TypeError) as cause:
             raise InputError(f"config: expected the settings of a run, got {value}") from cause

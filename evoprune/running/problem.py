@@ -143,7 +143,8 @@ def prepare(
         streams: of the run; "data" is drawn from.
         trained: weights that an earlier start of this run trained; None trains them.
         space: of a trained network of one's own, which takes the place of `config.model` and
-            `config.weights`; it says which layers may be pruned.
+            `config.weights`; it says which layers may be pruned. The network comes back on the
+            device of the settings, in evaluation mode.
 
     Raises:
         InputError: if model, data, weights or device do not exist or do not fit together.

@@ -208,9 +208,9 @@ class Run:
         for file in sorted((directory.path / "checkpoint").glob("*.npz")):
             arrays = directory.read_arrays(f"checkpoint/{file.name}")
             record = unpack_json(arrays["record"])
-            if record["schema"] != SCHEMA:
+            if record.get("schema") != SCHEMA:
                 raise InputError(
-                    f"run: expected a checkpoint of schema {SCHEMA}, got {record['schema']} in "
+                    f"run: expected a checkpoint of schema {SCHEMA}, got {record.get('schema')} in "
                     f"{file}; go on with the version of evoprune that config.json names"
                 )
             (self._finished if record["done"] else self._halfway)[record["phase"]] = arrays

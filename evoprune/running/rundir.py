@@ -83,7 +83,7 @@ class RunDir:
         """Read a JSON file of the run."""
         try:
             return json.loads((self.path / name).read_text())
-        except (OSError, json.JSONDecodeError) as cause:
+        except (OSError, ValueError) as cause:
             raise InputError(f"run: cannot read {self.path / name}: {cause}") from cause
 
     def write_table(self, name: str, rows: Sequence[Mapping[str, Any]]) -> Path:
@@ -119,7 +119,7 @@ class RunDir:
     def read_arrays(self, name: str) -> dict[str, np.ndarray]:
         """Read an npz file; pickled objects in it are refused."""
         try:
-            with np.load(self.path / name, allow_pickle=False) as file:
+            with (self.path / name).open("rb") as whole, np.load(whole, allow_pickle=False) as file:
                 return dict(file)
         except (OSError, ValueError, BadZipFile) as cause:
             raise InputError(f"run: cannot read {self.path / name}: {cause}") from cause

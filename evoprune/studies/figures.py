@@ -56,7 +56,7 @@ def front_figure(
     )
     near = [row for row in front if not row.get("on_front", True)]
     if near:
-        label = "near the front, within noise on the search images"
+        label = "near it, within noise in the search"
         axes.plot(*_xy(near, column), ls="", marker="o", ms=5, mfc="none", mec=BLUE, label=label)
     axes.plot(
         *_xy([row for row in front if row.get("on_front", True)], column),
@@ -87,7 +87,7 @@ def front_figure(
     axes.set_xlabel("density (share of weights kept, log scale)")
     axes.set_ylabel("error on the test images (share wrong)")
     axes.set_title("Error against size: the front beside one-shot pruning", loc="left")
-    axes.legend(frameon=False, fontsize=9)
+    axes.legend(facecolor="white", framealpha=0.85, edgecolor="none", fontsize=9)
     return figure
 
 

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from evoprune import cli
+from evoprune.errors import InputError
 from evoprune.running.run import Run
+from evoprune.running.rundir import RunDir
 
 COMMAND = (
     "run hierarchical --population 6 --generations 2 4 --search-images 60 --threads 1 --seed 5"
@@ -77,6 +79,14 @@ def test_a_folder_that_holds_a_run_is_refused_and_left_as_it_was(
     assert cli.main([*COMMAND.split(), "--out", str(whole)]) == 2
     assert "holds a run already" in capsys.readouterr().err
     assert {path: path.stat().st_mtime_ns for path in whole.rglob("*")} == before
+
+
+def test_each_thing_that_a_run_leaves_keeps_a_new_run_out(whole: Path, tmp_path: Path) -> None:
+    for place, left in enumerate(whole.iterdir()):
+        (tmp_path / str(place)).mkdir()
+        (tmp_path / str(place) / left.name).write_text("mine")
+        with pytest.raises(InputError, match=r"out: .* name another"):
+            RunDir(tmp_path / str(place))
 
 
 def test_show_prints_the_table_that_ended_the_run(

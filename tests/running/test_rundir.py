@@ -10,7 +10,12 @@ import numpy as np
 import pytest
 
 from evoprune.errors import InputError
-from evoprune.running.rundir import OWN, RunDir
+from evoprune.running.rundir import RunDir
+
+WRITTEN = (  # by a run, beside config.json
+    "summary.json", "weights.pt", "log.csv", "front.csv", "baselines.csv", "masks.npz",
+    "checkpoint", "figures", "failed.npz",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -39,7 +44,7 @@ def test_a_folder_with_other_files_is_taken(tmp_path: Path) -> None:
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("name", WRITTEN)
 def test_a_folder_with_a_file_that_a_run_would_replace_is_refused_and_left(
     tmp_path: Path, name: str
 ) -> None:
@@ -57,11 +62,20 @@ def test_a_run_in_a_folder_that_cannot_be_written_to_is_read(
     assert RunDir(folder.path, resume=True).read_json("config.json") == {"seed": 3}
 
 
+def test_going_on_where_nothing_can_be_written_names_the_run(
+    folder: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.write_json("config.json", {})
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    with pytest.raises(InputError, match=f"run: cannot write to {folder.path}"):
+        RunDir(folder.path, resume=True).check_writable("run")
+
+
 def test_a_folder_that_cannot_be_written_to_takes_no_new_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
-    with pytest.raises(InputError, match="out: cannot write to .*; name a folder that can be made"):
+    with pytest.raises(InputError, match="out: cannot write to /"):
         RunDir(tmp_path / "deep" / "run")
     assert list(tmp_path.iterdir()) == []
 
@@ -180,3 +194,17 @@ def test_json_is_readable_by_people_too(folder: RunDir) -> None:
     text = folder.write_json("config.json", {"seed": 0, "model": "lenet"}).read_text()
     assert len(text.splitlines()) == 4
     assert json.loads(text)["model"] == "lenet"
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe{", b"{"])
+def test_a_damaged_json_file_is_one_line(folder: RunDir, content: bytes) -> None:
+    folder.write("config.json", content)
+    with pytest.raises(InputError, match=r"run: cannot read .*config\.json"):
+        folder.read_json("config.json")
+
+
+def test_a_cut_short_array_file_is_one_line(folder: RunDir) -> None:
+    path = folder.write_arrays("a.npz", {"a": np.zeros(100)})
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(InputError, match=r"run: cannot read .*a\.npz"):
+        folder.read_arrays("a.npz")

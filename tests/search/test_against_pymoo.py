@@ -84,7 +84,10 @@ def their_points(algorithm: str, problem: Callable[[Any], Any], objectives: int,
             out["F"] = np.array([problem(row) for row in x])
 
     mating = 0.9 if algorithm == "nsga2" else 1.0  # as ours: MOEA/D crosses every pair
-    operators = {"crossover": SBX(prob=mating, eta=ETA_MATE), "mutation": PM(prob=1.0, eta=ETA_MUTATE)}
+    operators = {
+        "crossover": SBX(prob=mating, eta=ETA_MATE),
+        "mutation": PM(prob=1.0, eta=ETA_MUTATE),
+    }
     if algorithm == "nsga2":
         theirs = NSGA2(pop_size=POPULATION, eliminate_duplicates=True, **operators)
     else:

@@ -20,7 +20,7 @@ def test_the_front_stands_beside_its_controls_and_anchors() -> None:
     assert "random" not in labels
     drawn = {line.get_label(): list(line.get_xdata()) for line in axes.get_lines()}
     assert sorted(drawn["final front"]) == [0.1, 0.5]
-    assert drawn["near the front, within noise on the search images"] == [0.7]
+    assert drawn["near it, within noise in the search"] == [0.7]
     (corridor,) = (p for p in axes.patches if p.get_label() == "corridor of phase 2")
     assert corridor.get_extents().transformed(axes.transData.inverted()).x0 == pytest.approx(0.05)
     assert "density" in axes.get_xlabel() and "share" in axes.get_xlabel()
