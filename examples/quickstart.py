@@ -14,6 +14,7 @@ from deap import base, tools
 from evoprune.methods.baselines import baseline
 from evoprune.running.config import Config
 from evoprune.running.problem import prepare
+from evoprune.search.archive import Archive
 from evoprune.search.nsga2 import nsga2
 from evoprune.seeding import Streams
 from operators import cxLayers, individual_type, initImportance, mutImportance, selNSGA2
@@ -51,7 +52,9 @@ for generation in nsga2(toolbox, toolbox.population(n=24), rng=streams.select):
 # %%
 # The test images are opened once, here.
 judge = problem.evaluator("test")
-front = sorted((i.fitness.values[1], judge(i)[0]) for i in generation.population)
+archive = Archive()
+archive.update(generation.population)
+front = sorted((i.fitness.values[1], judge(i)[0]) for i in archive)
 shares = [0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
 plain = [judge.judge(baseline("global-magnitude", space, share))[0] for share in shares]
 plt.plot(shares, plain, "o-", color="grey", label="global magnitude")
