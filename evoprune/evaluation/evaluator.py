@@ -21,7 +21,6 @@ from evoprune.network.datasets import check_labels
 from evoprune.network.masks import buffers_kept, masked, modes_kept, recalibrate
 from evoprune.passes import Passes
 from evoprune.space.weights import Bits, WeightSpace
-from operators.individuals import individual_type
 
 
 @dataclass(frozen=True)
@@ -105,29 +104,27 @@ class Evaluator:
     def __call__(self, individual: Any) -> tuple[float, ...]:
         """Return the objectives of one individual; DEAP's `evaluate`."""
         self.passes["evaluations"] += 1
-        return self._remembered(individual)[: len(self.objectives)]
+        key = _key(individual)
+        self.passes["cached"] += key in self.cache
+        return self._values(individual, key)[: len(self.objectives)]
 
     def note(self, individual: Any) -> tuple[float, ...]:
         """Return what was noted beside an individual's objectives; free if its cache knows it."""
-        key = individual.digest() if hasattr(individual, "digest") else None
-        known = self.cache[key] if key in self.cache else self._remembered(individual)
-        return known[len(self.objectives) :]
+        return self._values(individual, _key(individual))[len(self.objectives) :]
 
-    def _remembered(self, individual: Any) -> tuple[float, ...]:
-        key = individual.digest() if hasattr(individual, "digest") else None
-        if key in self.cache:
-            self.passes["cached"] += 1
+    def _values(self, individual: Any, key: bytes | None) -> tuple[float, ...]:
+        """Return what the cache knows under a key, else what is measured."""
+        if key is not None and key in self.cache:
             return self.cache[key]
-        broken = self.passes["not finite"]
         try:
-            values = self._measure(self.decode(individual))
+            values, finite = self._measure(self.decode(individual))
         except InputError:
             raise
         except Exception as cause:
             raise CandidateError(individual, cause) from cause
         if key is not None:
             self.cache[key] = values
-            if self.passes["not finite"] > broken:
+            if not finite:
                 self.not_finite.add(key)
         return values
 
@@ -161,18 +158,14 @@ class Evaluator:
 
     def judge(self, mask: Bits) -> tuple[float, ...]:
         """Return the objectives of a mask over all weights, past any cache."""
-        try:
-            return self._measure(mask)[: len(self.objectives)]
-        except InputError:
-            raise
-        except Exception as cause:
-            raise CandidateError(individual_type("mask", 2).from_numpy(mask), cause) from cause
+        return self._measure(mask)[0][: len(self.objectives)]
 
-    def _measure(self, mask: Bits) -> tuple[float, ...]:
+    def _measure(self, mask: Bits) -> tuple[tuple[float, ...], bool]:
+        """Return all that is measured of a mask, and whether its logits were finite."""
         candidate = Candidate(mask, self.space, self.labels, lambda: self.logits(mask), self._macs)
         values = tuple(measure(candidate) for measure in (*self.objectives, *self.noted))
         self.passes["not finite"] += not candidate.finite
-        return values
+        return values, candidate.finite
 
     def logits(self, mask: Bits) -> torch.Tensor:
         """Run all images through the masked network; float32, shape (images, classes)."""
@@ -199,3 +192,8 @@ class Evaluator:
         self.passes["fitness"] += len(self.images)
         check_labels("evaluator", self.labels, outputs[0].shape[1])
         return torch.cat(outputs)
+
+
+def _key(individual: Any) -> bytes | None:
+    """Return what the cache knows an individual by, None if it cannot be known again."""
+    return individual.digest() if hasattr(individual, "digest") else None

@@ -222,11 +222,17 @@ def pairs_of_like_density(
     chosen.sort(key=lambda individual: individual.fitness.values[1])
     for i in range(1, k, 2):
         if chosen[i] == chosen[i - 1]:
-            for j in (*range(i + 1, k), *range(i - 2, -1, -1)):
-                if chosen[i] not in (chosen[j], *chosen[j ^ 1 : (j ^ 1) + 1]):
-                    chosen[i], chosen[j] = chosen[j], chosen[i]
-                    break
+            _part_twins(chosen, i)
     return chosen
+
+
+def _part_twins(chosen: list[Any], i: int) -> None:
+    """Exchange place i with one in the nearest pair, later ones first, that holds no copy of it."""
+    for j in (*range(i + 1, len(chosen)), *range(i - 2, -1, -1)):
+        pair = chosen[j - j % 2 : j - j % 2 + 2]
+        if chosen[i] not in pair:
+            chosen[i], chosen[j] = chosen[j], chosen[i]
+            return
 
 
 def hierarchical(

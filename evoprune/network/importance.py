@@ -124,9 +124,9 @@ def importance(
     asked = {"taylor": taylor, "snip": snip, "fisher": fisher}
     if name in free:
         return free[name](layers)
-    if name in asked and not batches:
-        raise InputError(f"batches: {name} expects at least one of training images, got none")
     if name in asked:
+        if not batches:
+            raise InputError(f"batches: {name} expects at least one of training images, got none")
         return asked[name](model, layers, batches, Passes() if passes is None else passes)
     raise unknown("importance", name, SCORES)
 

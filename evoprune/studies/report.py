@@ -20,6 +20,7 @@ from evoprune.running.run import Run
 from evoprune.running.rundir import RunDir
 from evoprune.search.indicators import hypervolume
 from evoprune.studies.figures import front_figure, hypervolume_figure, layers_figure
+from operators.individuals import individual_type
 
 DENSITIES = (0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.48, 0.6, 0.8)
 COARSE = 24  # solutions of phase 1 that are measured on the test images at most
@@ -55,8 +56,8 @@ def report(outcome: Outcome, problem: Problem, config: Config, run: Run, folder:
 
 
 def measured(name: str, judge: Evaluator, mask: np.ndarray) -> dict[str, Any]:
-    """Return one row: density, and error on the test split."""
-    error, density = judge.judge(mask)
+    """Return one row: density, and error on the test split; a mask seen before costs nothing."""
+    error, density = judge(individual_type("mask", 2).from_numpy(mask))
     return {"name": name, "density": density, "test_error": error}
 
 
@@ -229,8 +230,7 @@ def table(summary: Mapping[str, Any]) -> str:
         f"{1.0:9.2f} {1.0:7.3f} {dense['test_error']:7.4f}   dense, {dense['weights']:,} weights",
     ]
     for wanted, next_wanted in zip(PICKS, (*PICKS[1:], 0.0), strict=True):
-        below = [row for row in front if row["density"] <= wanted * ROUNDING]
-        pick = max(below, key=lambda row: row["density"], default=None)
+        pick = densest(front, wanted)
         if pick is None or pick["density"] <= next_wanted * ROUNDING:
             continue  # the next line shows the same network, beside sparser baselines
         line = f"{wanted:9.2f} {pick['density']:7.3f} {pick['test_error']:7.4f}"
@@ -244,6 +244,12 @@ def table(summary: Mapping[str, Any]) -> str:
     )
     lines.append(f"test error, on {summary['splits']['test']}")
     return "\n".join(lines)
+
+
+def densest(front: Sequence[Mapping[str, Any]], density: float) -> Mapping[str, Any] | None:
+    """Return the row of the densest network that is at most so dense, None if there is none."""
+    below = [row for row in front if row["density"] <= density * ROUNDING]
+    return max(below, key=lambda row: row["density"], default=None)
 
 
 def at_density(points: Sequence[Mapping[str, float]], density: float) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from evoprune import cli
+from evoprune.studies.report import densest
 
 Summary = dict[str, Any]
 DENSITIES = (0.6, 0.48, 0.4, 0.3, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03)
@@ -79,8 +80,13 @@ def summaries(root: Path, name: str) -> list[Summary]:
 
 def error_at(front: Sequence[Summary], density: float) -> float | None:
     """Return the test error of the densest network that is no denser, None if there is none."""
-    below = [row for row in front if row["density"] <= 1.001 * density]
-    return max(below, key=lambda row: row["density"])["test_error"] if below else None
+    pick = densest(front, density)
+    return None if pick is None else pick["test_error"]
+
+
+def baseline_at(measured: Summary) -> dict[float, float]:
+    """Return a baseline's test error by density."""
+    return {round(point["density"], 3): point["test_error"] for point in measured["points"]}
 
 
 def volume(summary: Summary, phase: int = 1) -> float:
@@ -115,8 +121,7 @@ def front_table(root: Path, names: dict[str, str], aims: dict[Any, float]) -> It
     if found:
         yield row("phase 1 alone, mean", float(np.mean([volume(s, 0) for s in found])), blank)
         for name, measured in found[0]["baselines"].items():
-            at = {round(point["density"], 3): point["test_error"] for point in measured["points"]}
-            points = [at.get(density) for density in DENSITIES]
+            points = [baseline_at(measured).get(density) for density in DENSITIES]
             yield row(name, measured["hypervolume"]["test"], points)
     if aims:
         yield row("aim", aims["hypervolume"], [aims.get(density) for density in DENSITIES])
@@ -142,8 +147,7 @@ def worse_table(root: Path) -> Iterator[str]:
         for density in (d for d in DENSITIES if d >= 0.1):
             ours = error_at(summary["front"], density)
             for baseline, measured in summary["baselines"].items():
-                at = {round(p["density"], 3): p["test_error"] for p in measured["points"]}
-                theirs = at.get(density)
+                theirs = baseline_at(measured).get(density)
                 if ours is None or theirs is None:
                     continue
                 if ours - theirs > np.sqrt(theirs * (1 - theirs) / TEST_IMAGES):
@@ -155,8 +159,8 @@ def half_table(root: Path) -> Iterator[str]:
     yield "| | dense | half | kept | passes | minutes of search | outside passes |"
     yield "| --- | --- | --- | --- | --- | --- | --- |"
     for name, summary in finished(root):
-        below = [row for row in summary["front"] if row["density"] <= HALF]
-        pick = max(below, key=lambda row: row["density"])
+        pick = densest(summary["front"], HALF)
+        assert pick is not None
         seconds, dense = summary["seconds"], summary["dense"]["test_error"]
         outside = 1 - seconds["network"] / seconds["phases"]
         yield (
