@@ -38,7 +38,7 @@ def front_figure(
         corridor: the densities of its core and of its support: phase 2 stays between them.
         dense_error: of the network as it was, 0 to 1.
     """
-    figure, axes = _axes(8.0, 5.2)
+    figure, axes = _axes(8.0, 5.8)
     column = "test_error"
     axes.axvspan(*corridor, color=BLUE, alpha=0.06, lw=0, label="corridor of phase 2")
     for name, (colour, marker) in GREYS.items():
@@ -87,7 +87,7 @@ def front_figure(
     axes.set_xlabel("density (share of weights kept, log scale)")
     axes.set_ylabel("error on the test images (share wrong)")
     axes.set_title("Error against size: the front beside one-shot pruning", loc="left")
-    axes.legend(facecolor="white", framealpha=0.85, edgecolor="none", fontsize=9)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)  # hides no line
     return figure
 
 
