@@ -114,7 +114,9 @@ def _add_settings(run: argparse.ArgumentParser) -> None:
         default=default.measure,
         help="what is minimised beside the density: error or soft_error",
     )
-    add("--precision", default=default.precision, help="of the search: fp32 or bf16")
+    add("--precision", default=default.precision, help="of the search: fp32, bf16 or auto")
+    add("--early", action="store_true", help="give candidates up whose fate is decided")
+    add("--memory", type=float, metavar="MB", help="that activations of a pass may take")
     add("--threads", type=int, help="threads of torch (default: torch's own)")
     add("--seed", type=int, default=default.seed, help="(default: %(default)s)")
     add("--device", default=default.device, help="(default: %(default)s)")
@@ -179,6 +181,7 @@ def _drive(config: Config, folder: RunDir, *, resume: bool) -> int:
             buffer = io.BytesIO()
             torch.save(problem.space.model.state_dict(), buffer)
             folder.write("weights.pt", buffer.getvalue())
+        config = replace(config, precision=problem.precision)  # "auto" is decided
         folder.write_json("config.json", config.to_json())  # last: it makes the folder a run
     run = Run(streams=streams, passes=problem.passes, directory=folder, resume=resume)
     try:

@@ -81,17 +81,17 @@ def test_show_of_a_folder_without_a_run_says_so(
 def test_a_failing_candidate_ends_the_run_with_status_1_and_is_kept(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from evoprune.evaluation.evaluator import Evaluator
+    from evoprune.evaluation.fastpath import FastEvaluator
 
-    logits, calls = Evaluator.logits, [0]
+    logits, calls = FastEvaluator.logits, [0]
 
-    def fail(self: Evaluator, mask: object) -> object:
+    def fail(self: FastEvaluator, mask: object) -> object:
         calls[0] += 1
         if calls[0] == 30:
             raise RuntimeError("out of memory")
         return logits(self, mask)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Evaluator, "logits", fail)
+    monkeypatch.setattr(FastEvaluator, "logits", fail)
     out = tmp_path / "run"
     flags = f"--population 6 --generations 5 --search-images 60 --threads 1 --out {out}"
     assert cli.main(["run", "hierarchical", *flags.split()]) == 1

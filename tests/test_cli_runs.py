@@ -14,7 +14,7 @@ from PIL import Image
 
 from evoprune import cli
 from evoprune.errors import InputError
-from evoprune.evaluation.evaluator import Evaluator
+from evoprune.evaluation.fastpath import FastEvaluator
 from evoprune.network import models
 from evoprune.running.checkpoint import unpack_individuals
 from evoprune.running.config import Config
@@ -71,6 +71,8 @@ def other(tmp_path: Path, digits_weights: Path) -> RunDir:
     ("flags", "setting", "value"),
     [
         ("--precision bf16", "precision", "bf16"),
+        ("--early", "early", True),
+        ("--memory 900", "memory", 900.0),
         ("--measure error", "measure", "error"),
         ("--descent 0.25", "descent", 0.25),
         ("--no-adaptation", "adaptive", False),
@@ -165,13 +167,28 @@ def test_baselines_of_a_fitting_run_are_taken_as_they_are(
     assert taken.read_text() == (other.path / "baselines.csv").read_text()
 
 
+def test_auto_is_written_down_as_what_it_became(ask: Ask) -> None:
+    assert ask("--precision", "auto")["precision"] in ("fp32", "bf16")
+
+
+@pytest.mark.parametrize("flags", [(), ("--recalibrate",)])
+def test_a_memory_too_small_names_the_smallest_that_works(
+    run: Command, capsys: pytest.CaptureFixture[str], tmp_path: Path, flags: tuple[str, ...]
+) -> None:
+    assert run("--memory", "0.001", *flags) == 2
+    wanted = re.search(r"write --memory ([\d.]+)$", printed := capsys.readouterr().err.strip())
+    assert wanted and "memory: expected at least" in printed
+    assert not (tmp_path / "run").exists()
+    assert run("--memory", wanted[1], *flags) == 0
+
+
 def test_a_candidate_that_fails_in_many_lines_is_reported_in_one(
     run: Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(self: Evaluator, mask: object) -> None:
+    def fail(self: FastEvaluator, mask: object) -> None:
         raise RuntimeError("out of memory\ntried to allocate 2 GiB")
 
-    monkeypatch.setattr(Evaluator, "logits", fail)
+    monkeypatch.setattr(FastEvaluator, "logits", fail)
     assert run() == 1
     printed = capsys.readouterr().err
     assert re.search(
@@ -187,14 +204,14 @@ def test_a_mask_that_fails_on_the_test_images_ends_with_status_1_and_is_kept(
     run: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    logits, search_images = Evaluator.logits, 60
+    logits, search_images = FastEvaluator.logits, 60
 
-    def fail(self: Evaluator, mask: Any) -> torch.Tensor:
+    def fail(self: FastEvaluator, mask: Any) -> torch.Tensor:
         if len(self.images) > search_images and mask.mean() < 1:
             raise RuntimeError("out of memory")
         return logits(self, mask)
 
-    monkeypatch.setattr(Evaluator, "logits", fail)
+    monkeypatch.setattr(FastEvaluator, "logits", fail)
     assert run() == 1
     assert "evoprune: evaluating a candidate failed" in capsys.readouterr().err
     arrays = RunDir(tmp_path / "run", resume=True).read_arrays("failed.npz")

@@ -7,9 +7,10 @@ seen before costs nothing, and every image that goes through the network is coun
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -64,11 +65,14 @@ class Evaluator:
 
     Attributes:
         cache: objectives and what was noted, by the genome's digest.
+        macs: multiply-adds that each weight of a layer costs, shape (layers,).
         not_finite: digests of the genomes whose logits were not finite.
 
     Raises:
         InputError: if there is no image, labels do not fit, or an objective is unknown.
     """
+
+    early = False  # the fast one may offer trials that end early
 
     def __init__(
         self,
@@ -99,29 +103,31 @@ class Evaluator:
         self.batch, self.precision = batch, precision
         self.cache: dict[bytes, tuple[float, ...]] = {}
         self.not_finite: set[bytes] = set()
-        self._macs = macs_per_weight(space.model, tuple(images.shape[1:]), space.layers)
+        self.macs = macs_per_weight(space.model, tuple(images.shape[1:]), space.layers)
 
     def __call__(self, individual: Any) -> tuple[float, ...]:
         """Return the objectives of one individual; DEAP's `evaluate`."""
         self.passes["evaluations"] += 1
-        key = _key(individual)
+        key = key_of(individual)
         self.passes["cached"] += key in self.cache
         return self._values(individual, key)[: len(self.objectives)]
 
     def note(self, individual: Any) -> tuple[float, ...]:
         """Return what was noted beside an individual's objectives; free if its cache knows it."""
-        return self._values(individual, _key(individual))[len(self.objectives) :]
+        return self._values(individual, key_of(individual))[len(self.objectives) :]
 
     def _values(self, individual: Any, key: bytes | None) -> tuple[float, ...]:
         """Return what the cache knows under a key, else what is measured."""
         if key is not None and key in self.cache:
             return self.cache[key]
-        try:
-            values, finite = self._measure(self.decode(individual))
-        except InputError:
-            raise
-        except Exception as cause:
-            raise CandidateError(individual, cause) from cause
+        with blamed(individual):
+            values, finite = self.measure(self.decode(individual))
+        return self.remember(key, values, finite)
+
+    def remember(
+        self, key: bytes | None, values: tuple[float, ...], finite: bool
+    ) -> tuple[float, ...]:
+        """Put what was measured under a key into the cache, and return it."""
         if key is not None:
             self.cache[key] = values
             if not finite:
@@ -139,7 +145,7 @@ class Evaluator:
         space: WeightSpace,
         *,
         decode: Callable[[Any], Bits] | None = None,
-    ) -> Evaluator:
+    ) -> Self:
         """Return an evaluator of the same images and network for other genomes."""
         other = copy.copy(self)
         other.space, other.decode = space, decode or space.mask
@@ -158,11 +164,14 @@ class Evaluator:
 
     def judge(self, mask: Bits) -> tuple[float, ...]:
         """Return the objectives of a mask over all weights, past any cache."""
-        return self._measure(mask)[0][: len(self.objectives)]
+        return self.measure(mask)[0][: len(self.objectives)]
 
-    def _measure(self, mask: Bits) -> tuple[tuple[float, ...], bool]:
+    def measure(
+        self, mask: Bits, logits: torch.Tensor | None = None
+    ) -> tuple[tuple[float, ...], bool]:
         """Return all that is measured of a mask, and whether its logits were finite."""
-        candidate = Candidate(mask, self.space, self.labels, lambda: self.logits(mask), self._macs)
+        forward = (lambda: self.logits(mask)) if logits is None else (lambda: logits)
+        candidate = Candidate(mask, self.space, self.labels, forward, self.macs)
         values = tuple(measure(candidate) for measure in (*self.objectives, *self.noted))
         self.passes["not finite"] += not candidate.finite
         return values, candidate.finite
@@ -194,6 +203,17 @@ class Evaluator:
         return torch.cat(outputs)
 
 
-def _key(individual: Any) -> bytes | None:
+@contextmanager
+def blamed(individual: Any, doing: str = "evaluating") -> Iterator[None]:
+    """Turn an exception of the block into a CandidateError that carries the individual."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as cause:
+        raise CandidateError(individual, cause, doing) from cause
+
+
+def key_of(individual: Any) -> bytes | None:
     """Return what the cache knows an individual by, None if it cannot be known again."""
     return individual.digest() if hasattr(individual, "digest") else None

@@ -7,7 +7,7 @@ images.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -16,7 +16,8 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from evoprune.errors import CandidateError, InputError, unknown
+from evoprune.errors import InputError, unknown
+from evoprune.evaluation.evaluator import blamed
 from evoprune.network.datasets import check_labels
 from evoprune.network.masks import batch_statistics, buffers_kept, masked, modes_kept
 from evoprune.passes import Passes
@@ -78,7 +79,10 @@ class Guidance:
         self.batch, self.loss, self.temperature = min(batch, len(images)), loss, temperature
         self.statistics, self.precision = statistics, precision
         self.passes = Passes() if passes is None else passes
-        self._dense = None if loss == "cross-entropy" else self._dense_outputs()
+        self._dense = None
+        if loss != "cross-entropy":
+            self._dense = self.dense_outputs()
+            self.passes["guidance"] += len(images)
 
     def within(self, space: WeightSpace) -> Guidance:
         """Return the same guidance for the genes of another space of the network."""
@@ -92,17 +96,28 @@ class Guidance:
         Raises:
             CandidateError: if a pass failed; it carries the individual.
         """
-        try:
+        with blamed(individual, "guiding"):
             return self.space.free(self.saliency(self.space.mask(individual)))
-        except InputError:
-            raise
-        except Exception as cause:
-            raise CandidateError(individual, cause, "guiding") from cause
 
     def saliency(self, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
         """Return the saliency of all weights under a mask, shape (size,)."""
-        space = self.space
         chosen = torch.from_numpy(self.rng.integers(0, len(self.images), self.batch))
+        gradients, weights = self.gradients(mask, chosen)
+        self.passes["guidance"] += 3 * self.batch
+        parts = [(g.float() * w).reshape(-1) for g, w in zip(gradients, weights, strict=True)]
+        saliency = torch.cat(parts).neg_().cpu().numpy()
+        return np.nan_to_num(saliency, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+
+    def gradients(
+        self, mask: npt.NDArray[np.bool_], chosen: torch.Tensor
+    ) -> tuple[Sequence[torch.Tensor], Sequence[torch.Tensor]]:
+        """Return the gradients of the loss by the masked weights, and the weights themselves.
+
+        Args:
+            mask: bool, shape (size,).
+            chosen: indices of the batch in the pool.
+        """
+        space = self.space
         masks = space.split(torch.from_numpy(mask).to(space.weights.device))
         required = [weight.requires_grad for weight in space.parameters]
         try:
@@ -111,19 +126,16 @@ class Guidance:
             with masked(space.parameters, masks), self._lent(), torch.enable_grad():
                 images = self.images[chosen]
                 with self.passes.timed():
-                    distance = self._distance(space.model(images).float(), chosen)
+                    distance = self.distance(space.model(images).float(), chosen)
                     gradients = torch.autograd.grad(
                         distance, space.parameters, materialize_grads=True
                     )
         finally:
             for weight, flag in zip(space.parameters, required, strict=True):
                 weight.requires_grad_(flag)
-        self.passes["guidance"] += 3 * self.batch
-        flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
-        saliency = flat.float().mul_(space.weights).neg_().cpu().numpy()
-        return np.nan_to_num(saliency, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+        return gradients, space.split(space.weights)
 
-    def _distance(self, outputs: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+    def distance(self, outputs: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
         """Return the loss of the masked network's outputs on the chosen images of the pool."""
         if self._dense is None:
             check_labels("guidance", self.labels, outputs.shape[1])
@@ -135,12 +147,11 @@ class Guidance:
         target, guess = functional.softmax(dense / t, 1), functional.log_softmax(outputs / t, 1)
         return functional.kl_div(guess, target, reduction="batchmean") * t * t
 
-    def _dense_outputs(self) -> torch.Tensor:
+    def dense_outputs(self) -> torch.Tensor:
         """Return the dense network's outputs for the whole pool; one pass an image."""
         with self._lent(), torch.no_grad():
             self.space.model.eval()
             outputs = [self.space.model(batch).float() for batch in self.images.split(256)]
-        self.passes["guidance"] += len(self.images)
         return torch.cat(outputs)
 
     @contextmanager

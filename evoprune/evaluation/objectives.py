@@ -16,6 +16,8 @@ from torch.nn import functional
 from evoprune.errors import InputError, unknown
 from evoprune.space.weights import Bits, WeightSpace
 
+ROUNDING = 1e-9  # of sums that are added up in another order
+
 
 @dataclass
 class Candidate:
@@ -94,6 +96,32 @@ OBJECTIVES: dict[str, Objective] = {
     "density": density,
     "macs": macs,
 }
+
+OF_THE_MASK = (density, macs)  # known before any image is seen
+MEANS = (error, soft_error, loss)  # over the images, none of which can make them smaller
+
+
+def bounded(objective: Objective) -> bool:
+    """Whether `at_least` knows a bound for an objective."""
+    return objective in OF_THE_MASK + MEANS
+
+
+def at_least(objective: Objective, part: Candidate, share: float) -> float:
+    """Return what an objective comes to at least, when a part of the images has been seen.
+
+    A mean over all images is at least the part's mean times the part's share: what the other
+    images add is not negative. A logit that is not finite only makes it larger.
+
+    Args:
+        objective: one that is `bounded`.
+        part: the candidate, with the logits and labels of the images seen so far.
+        share: of all images, 0 to 1.
+    """
+    if objective in OF_THE_MASK:
+        return objective(part)
+    if share == 0:
+        return 0.0
+    return objective(part) * share * (1 - ROUNDING)
 
 
 def resolve(objectives: Iterable[str | Objective]) -> list[Objective]:

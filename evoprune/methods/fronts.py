@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from evoprune.evaluation.evaluator import Evaluator
 from evoprune.space.weights import Bits, Corridor
+from operators.individuals import individual_type
 
 
 @dataclass
@@ -56,6 +57,17 @@ def solutions(found: Iterable[Any], evaluator: Evaluator, phase: str) -> list[So
     for individual in found:
         (value, density), (error,) = individual.fitness.values, evaluator.note(individual)
         result.append(Solution(evaluator.decode(individual), value, error, density, phase))
+    return result
+
+
+def judged_anew(found: Iterable[Solution], evaluator: Evaluator) -> list[Solution]:
+    """Return the same networks with what another evaluator, such as one in fp32, makes of them."""
+    kind = individual_type("mask", 2)
+    result = []
+    for solution in found:
+        mask = kind.from_numpy(solution.mask)
+        (value, density), (error,) = evaluator(mask), evaluator.note(mask)
+        result.append(replace(solution, value=value, error=error, density=density))
     return result
 
 

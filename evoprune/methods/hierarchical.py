@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from deap import base
 
-from evoprune.evaluation.evaluator import Evaluator
+from evoprune.evaluation.fastpath import FastEvaluator
 from evoprune.evaluation.guidance import Guidance
 from evoprune.methods.anchors import CORE_MARGIN, choose_anchors, measure_margin
 from evoprune.methods.descent import descend, ladder
@@ -35,6 +35,7 @@ from evoprune.methods.fronts import (
     Solution,
     alive,
     front_of,
+    judged_anew,
     near_front,
     solutions,
     thinned,
@@ -82,7 +83,7 @@ def search_masks(
     problem: Problem,
     config: Config,
     run: Run,
-    evaluator: Evaluator,
+    evaluator: FastEvaluator,
     guidance: Guidance | None,
     densities: list[float],
     own: base.Toolbox | None,
@@ -145,7 +146,7 @@ def run_descent(
     config: Config,
     run: Run,
     toolbox: base.Toolbox,
-    evaluator: Evaluator,
+    evaluator: FastEvaluator,
     start: Callable[[], list[Any]],
     densities: list[float],
 ) -> tuple[list[Any], Archive]:
@@ -179,7 +180,7 @@ def run_descent(
 
 
 def mask_toolbox(
-    evaluator: Evaluator,
+    evaluator: FastEvaluator,
     guidance: Guidance | None,
     variation: Variation,
     streams: Streams,
@@ -206,6 +207,8 @@ def mask_toolbox(
     for slot, operator in vars(own).items() if own else ():
         if slot not in plain or operator.func is not plain[slot].func:
             setattr(toolbox, slot, operator)
+    if evaluator.early and toolbox.evaluate.func is evaluator:
+        toolbox.register("trial", evaluator.trial)
     if not hasattr(toolbox, "population"):
         toolbox.register("population", first_masks, toolbox.individual, space)
     return toolbox
@@ -253,7 +256,9 @@ def hierarchical(
             `select_parents`, called as DEAP's are, and the attribute `saliency` (see `mutDrift`).
     """
     decoder = ThresholdDecoder(problem.space)
-    evaluator = problem.evaluator(images=config.search_images, measure=config.measure)
+    evaluator = problem.evaluator(
+        images=config.search_images, measure=config.measure, early=config.early
+    )
     guidance = problem.guidance() if config.guided else None
     thresholds = evaluator.within(problem.space, decode=decoder)
     run.restore()
@@ -285,9 +290,13 @@ def hierarchical(
     first = alive(solutions(coarse, thresholds, "thresholds"), classes=classes)
     second = [*solutions(rungs, masks, "descent"), *solutions(fine, masks, "masks")]
     found = [*first, *alive(second, classes=classes), whole]
-    near = near_front(found, images=len(evaluator.images))
+    images = len(evaluator.images)
+    near = thinned(near_front(found, images=images), FRONT)
+    if problem.precision != "fp32":
+        exact = problem.evaluator(images=images, measure=config.measure, precision="fp32")
+        near = near_front(judged_anew(near, exact), images=images)
     return Outcome(
-        thinned(near, FRONT),
+        near,
         front_of(first),
         {"light": light, "heavy": heavy},
         corridor,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from deap import base, tools
 
-from evoprune.evaluation.evaluator import Evaluator
+from evoprune.evaluation.fastpath import FastEvaluator
 from evoprune.methods.baselines import baseline
 from evoprune.records import Generation
 from evoprune.running.config import Config
@@ -26,7 +26,7 @@ SEEDED_DENSITIES = (0.8, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.02)
 
 
 def search_thresholds(
-    problem: Problem, config: Config, run: Run, evaluator: Evaluator, decoder: ThresholdDecoder
+    problem: Problem, config: Config, run: Run, evaluator: FastEvaluator, decoder: ThresholdDecoder
 ) -> Archive:
     """Run phase 1: NSGA-II with DEAP's bounded SBX and polynomial mutation.
 
@@ -49,7 +49,7 @@ def search_thresholds(
 
 
 def threshold_toolbox(
-    problem: Problem, evaluator: Evaluator, decoder: ThresholdDecoder
+    problem: Problem, evaluator: FastEvaluator, decoder: ThresholdDecoder
 ) -> base.Toolbox:
     """Return the toolbox of phase 1."""
     layers, rng = len(problem.space.layers), problem.streams.init
@@ -59,6 +59,8 @@ def threshold_toolbox(
     toolbox.register("population", first_thresholds, toolbox.individual, decoder, rng=rng)
     toolbox.register("evaluate", evaluator)
     toolbox.register("map", evaluator.map)
+    if evaluator.early:
+        toolbox.register("trial", evaluator.trial)
     toolbox.register("mate", tools.cxSimulatedBinaryBounded, eta=20.0, low=0.0, up=1.0)
     toolbox.register(
         "mutate", tools.mutPolynomialBounded, eta=20.0, low=0.0, up=1.0, indpb=1.0 / layers

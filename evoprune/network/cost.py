@@ -92,3 +92,33 @@ def _count(
 ) -> None:
     """Add the uses of one call; a forward hook."""
     uses[place] += formula(output)
+
+
+def activation_bytes(model: nn.Module, image_shape: Sequence[int]) -> tuple[int, int]:
+    """Return what the activations of one image take in float32.
+
+    Args:
+        model: any module; lent.
+        image_shape: (channels, height, width) of an image.
+
+    Returns:
+        Bytes of a forward pass alone, which holds a layer's input, its output and a shortcut at a
+        time (three of the largest), and of one with a backward pass, which holds all outputs.
+    """
+    sizes: list[int] = []
+
+    def note(module: nn.Module, inputs: object, output: object) -> None:
+        if isinstance(output, torch.Tensor):
+            sizes.append(output.numel() * output.element_size())
+
+    first = next(model.parameters())
+    image = torch.zeros((1, *image_shape), dtype=first.dtype, device=first.device)
+    with ExitStack() as stack, torch.no_grad():
+        stack.enter_context(modes_kept(model))
+        model.eval()
+        for module in model.modules():
+            if not any(module.children()):
+                stack.callback(module.register_forward_hook(note).remove)
+        model(image)
+    sizes.append(image.numel() * image.element_size())
+    return 3 * max(sizes), sum(sizes)

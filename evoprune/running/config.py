@@ -12,6 +12,7 @@ from evoprune.errors import InputError, unknown
 
 ALGORITHMS = ("nsga2", "moead")
 MEASURES = ("error", "soft_error")
+PRECISIONS = ("fp32", "bf16", "auto")
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,11 @@ class Config:
         descent: share of phase 2's passes that the descent of the first masks may take.
         measure: what both phases minimise beside the density, "error" or "soft_error"; the front
             is told in errors either way.
-        precision: "fp32" or "bf16" for the search; test figures are always fp32.
+        precision: of the search: "fp32", "bf16", or "auto" for the faster one of the device. The
+            final front is judged anew in fp32, and test figures are always fp32.
+        early: whether a candidate that can change nothing any more is given up before its last
+            image; the same individuals are found in fewer passes.
+        memory: megabytes that the activations of a pass may take; None sets no limit.
         seed: of all random streams.
         device: "cpu", "cuda" or another of torch's.
         threads: of torch; None leaves torch's own number.
@@ -62,6 +67,8 @@ class Config:
     descent: float = 0.8
     measure: str = "soft_error"
     precision: str = "fp32"
+    early: bool = False
+    memory: float | None = None
     seed: int = 0
     device: str = "cpu"
     threads: int | None = None
@@ -97,8 +104,10 @@ class Config:
             raise InputError(f"seed: expected 0 or more, got {self.seed}")
         if self.measure not in MEASURES:
             raise unknown("measure", self.measure, MEASURES)
-        if self.precision not in ("fp32", "bf16"):
-            raise unknown("precision", self.precision, ("fp32", "bf16"))
+        if self.precision not in PRECISIONS:
+            raise unknown("precision", self.precision, PRECISIONS)
+        if self.memory is not None and not self.memory > 0:
+            raise InputError(f"memory: expected more than 0 MB, got {self.memory}")
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings with the versions that they were run under."""

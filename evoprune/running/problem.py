@@ -11,9 +11,12 @@ import torch
 from torch import nn
 
 from evoprune.errors import InputError
-from evoprune.evaluation.evaluator import Evaluator, Recalibration
-from evoprune.evaluation.guidance import Guidance
+from evoprune.evaluation.batches import check_memory
+from evoprune.evaluation.evaluator import Recalibration
+from evoprune.evaluation.fastpath import FastEvaluator, FastGuidance
+from evoprune.evaluation.precision import resolve_precision
 from evoprune.network import datasets, models
+from evoprune.network.cost import activation_bytes
 from evoprune.network.masks import batchnorms, modes_kept
 from evoprune.network.training import train
 from evoprune.passes import Passes
@@ -24,6 +27,7 @@ from evoprune.space.weights import WeightSpace
 POOL = 20_000  # augmented training images that guidance draws from, at most
 POOL_VALUES = 2**28  # pixels in all of them: a gigabyte
 MIRRORED = ("cifar10", "cifar100", "fashion-mnist")  # a mirrored image shows the same thing
+BATCH = 128  # images of a step of guidance
 EPOCHS = 12  # of a network that comes without a checkpoint
 CALIBRATION = (4, 256)  # batches, and images each, of a recalibration
 IN_SEARCH = 2  # of these batches; the figures on the test split are worth all of them
@@ -46,7 +50,7 @@ class Problem:
         recalibration: renews BatchNorm statistics for each candidate, or None.
         passes: image passes by kind, of everything built here.
         streams: the random streams of the run.
-        precision: of the search.
+        precision: of the search, "fp32" or "bf16".
         device: where network and images are.
     """
 
@@ -57,6 +61,7 @@ class Problem:
     streams: Streams
     precision: str = "fp32"
     device: str = "cpu"
+    memory: float | None = None
 
     def evaluator(
         self,
@@ -65,15 +70,16 @@ class Problem:
         images: int | None = None,
         measure: str = "error",
         precision: str | None = None,
-    ) -> Evaluator:
+        early: bool = False,
+    ) -> FastEvaluator:
         """Return an evaluator on the first images of a split, on all of them if None.
 
         It minimises a measure and the density, and notes the error. All but the search's count
         their passes apart.
         """
         part = getattr(self.data, split)
-        searching = split == "search" and precision is None
-        return Evaluator(
+        searching = split == "search"
+        return FastEvaluator(
             self.space,
             self.images(part.images[:images]),
             part.labels[:images].to(self.device),
@@ -81,8 +87,9 @@ class Problem:
             noted=("error",),
             recalibration=self._recalibration(searching),
             passes=self.passes if searching else Passes(),
-            batch=100,
             precision=precision or self.precision,
+            memory=self.memory,
+            early=early,
         )
 
     def _recalibration(self, searching: bool) -> Recalibration | None:
@@ -99,17 +106,18 @@ class Problem:
         """Normalise raw images, uint8, for the network."""
         return datasets.normalise(raw, self.data).to(self.device)
 
-    def guidance(self) -> Guidance:
+    def guidance(self) -> FastGuidance:
         """Return guidance on a pool of augmented training images."""
         rng, split = self.streams.data, self.data.train
         pool = max(1, min(POOL, POOL_VALUES // split.images[0].numel()))
         chosen = rng.permutation(len(split.images))[:pool]
         raw = datasets.augment(split.images[chosen], rng, **augmentation(self.data))
-        return Guidance(
+        return FastGuidance(
             self.space,
             self.images(raw),
             split.labels[chosen].to(self.device),
             rng=rng,
+            batch=BATCH,
             statistics=self._statistics(),
             passes=self.passes,
             precision=self.precision,
@@ -176,10 +184,21 @@ def prepare(
     else:
         model = space.model
         _check_fit(config, model, data, name=type(model).__name__)
+    if config.memory is not None:
+        _check_fit_into_memory(config, model, tuple(shape[1:]))
     model.to(device).to(memory_format=torch.channels_last).eval()
     genes = WeightSpace(model) if space is None else space
     genes.weights = genes.weights.to(device)
-    problem = Problem(genes, data, None, Passes(), streams, config.precision, config.device)
+    problem = Problem(
+        genes,
+        data,
+        None,
+        Passes(),
+        streams,
+        resolve_precision(config.precision, device),
+        config.device,
+        config.memory,
+    )
     if config.recalibrate > 0:
         problem.recalibration = recalibration(problem, config.recalibrate)
     return problem
@@ -226,6 +245,18 @@ def _check_fit(config: Config, model: nn.Module, data: datasets.Dataset, *, name
             f"model: expected {len(data.classes)} outputs an image from {name}, got the "
             f"shape {shape[1:]}"
         )
+
+
+def _check_fit_into_memory(config: Config, model: nn.Module, image: tuple[int, ...]) -> None:
+    """Refuse a memory that does not hold the largest pass whose batch cannot be made smaller."""
+    forward, backward = activation_bytes(model, image)
+    needs = {"one image": forward}
+    if config.recalibrate > 0:
+        needs["a batch of recalibration"] = CALIBRATION[1] * forward
+    if config.guided:
+        needs["a batch of guidance"] = BATCH * backward
+    largest = max(needs, key=lambda what: needs[what])
+    check_memory(config.memory or 0.0, needs[largest], largest)
 
 
 def _device(name: str) -> torch.device:

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from evoprune.errors import InputError, unknown
 from evoprune.records import Generation
+from evoprune.search.early import judge
 from evoprune.search.nsga2 import check_size, evaluate
 from operators.decomposition import neighbourhoods, pbi, tchebycheff, weightedSum
 
@@ -26,6 +27,7 @@ SCALARISE: dict[str, Scalarise] = {
     "pbi": pbi,
     "weighted-sum": weightedSum,
 }
+MONOTONE = ("tchebycheff", "weighted-sum")  # a better objective makes no score worse
 FAR = 1e9  # what an infinite objective counts as, in ranges of the population
 
 
@@ -53,7 +55,9 @@ def moead(
 
     Args:
         toolbox: DEAP's, with `evaluate`, `mate` and `mutate`, and `clone` and `map` as they are by
-            default. `select` is not asked: the neighbourhood decides who survives.
+            default. `select` is not asked: the neighbourhood decides who survives. With `trial`
+            (see `search.early`) and a monotone scalarisation, children are judged by it, one at a
+            time, as far as they can still change anything.
         population: 4 or more individuals, as many as weights; those with a valid fitness are not
             evaluated again. The list is not changed.
         weights: shape (n, objectives), such as `operators.decomposition.weightsFor(2, n)`.
@@ -87,6 +91,7 @@ def moead(
     _check(population, rows, scalarise, neighbours, mating_probability, replacements, batch)
     population, n = list(population), len(population)
     near, everyone = neighbourhoods(rows, neighbours), np.arange(n)
+    early = hasattr(toolbox, "trial") and scalarise in MONOTONE
     if number == 0 and not state:
         # Step 1: evaluate x_1 ... x_N, set z, give each subproblem its individual.
         evaluate(toolbox, population)
@@ -107,8 +112,11 @@ def moead(
             # Steps 2.1 to 2.3: choose the mating pool, make one child y of two of it, evaluate.
             pools = [near[i] if rng.random() < mating_probability else everyone for i in block]
             children = [_child(toolbox, population, pool, rng) for pool in pools]
-            evaluate(toolbox, children)
+            if not early:
+                evaluate(toolbox, children)
             for child, pool in zip(children, pools, strict=True):
+                if early and not judge(toolbox, child, scale.hopeless(population, pool, rows)):
+                    continue
                 # Steps 2.4 and 2.5: update z, then let y replace at most n_r of the pool.
                 scale.see(child)
                 better = pool[scale.better(child, [population[i] for i in pool], rows[pool])]
@@ -158,7 +166,10 @@ class Scale:
 
     def scores(self, individuals: Sequence[Any], weights: Floats) -> Floats:
         """Return the scalarised objectives, individual by weight, shape (n,)."""
-        values = np.array([individual.fitness.values for individual in individuals])
+        return self.scores_of(np.array([x.fitness.values for x in individuals]), weights)
+
+    def scores_of(self, values: Floats, weights: Floats) -> Floats:
+        """Return the scalarised values, row by row, shape (n,)."""
         ideal = np.where(np.isfinite(self.ideal), self.ideal, 0.0)
         span = np.where(np.isfinite(self.nadir) & self.normalise, self.nadir - ideal, 1.0)
         span[span <= 0] = 1.0
@@ -169,6 +180,26 @@ class Scale:
         ours, theirs = _violation(child), np.array([_violation(other) for other in others])
         no_worse = self.scores([child], weights) <= self.scores(others, weights)
         return (ours < theirs) | ((ours == theirs) & no_worse)
+
+    def hopeless(
+        self, population: Sequence[Any], pool: NDArray[Any], weights: Floats
+    ) -> Callable[[Floats], bool]:
+        """Return what says of the best that a child can come to whether it can change nothing.
+
+        That is where it moves the ideal point in no objective, a member of the population is at
+        least as good in all of them, and it replaces nobody in the pool.
+        """
+        others = [population[i] for i in pool]
+        feasible = all(_violation(other) <= 0 for other in population)
+        points = np.array([individual.fitness.values for individual in population])
+        theirs = self.scores(others, weights[pool])
+
+        def nothing_left(low: Floats) -> bool:
+            if not feasible or (low < self.ideal).any() or not (points <= low).all(axis=1).any():
+                return False
+            return bool((self.scores_of(low[None], weights[pool]) > theirs).all())
+
+        return nothing_left
 
 
 def match(

@@ -15,6 +15,7 @@ import numpy as np
 
 from evoprune.errors import InputError
 from evoprune.records import Generation
+from evoprune.search.early import judge_offspring
 from operators.selection import assignCrowding, selCrowdedTournament
 
 
@@ -38,7 +39,8 @@ def nsga2(
         toolbox: DEAP's, with `evaluate`, `mate`, `mutate`, `select` (survivors, such as
             `operators.selection.selNSGA2`), and `clone` and `map` as they are by default. Parents
             come from `select_parents(population, n)` if registered, for which crowding distances
-            are set, else from a crowded tournament.
+            are set, else from a crowded tournament. With `trial` (see `search.early`) offspring
+            are judged by it, as far as their survival is open.
         population: 4 or more individuals of any number; those with a valid fitness are not
             evaluated again. The list is not changed.
         mating_probability: chance that a pair of parents is crossed, 0 to 1.
@@ -48,7 +50,8 @@ def nsga2(
         state: of that generation; given, even generation 0 is taken for one yielded before.
 
     Yields:
-        A Generation. Its offspring are those that had to be evaluated.
+        A Generation. Its offspring are those that had to be evaluated; a trial that was given up
+        leaves its individual without a fitness.
 
     Raises:
         InputError: if the population is under 4 or a probability out of range.
@@ -76,7 +79,11 @@ def nsga2(
             if rng.random() < mutation_probability:
                 (offspring[i],) = toolbox.mutate(offspring[i])
                 del offspring[i].fitness.values
-        evaluated = evaluate(toolbox, offspring)
+        if hasattr(toolbox, "trial"):
+            evaluated = judge_offspring(toolbox, population, offspring)
+            offspring = [child for child in offspring if child.fitness.valid]
+        else:
+            evaluated = evaluate(toolbox, offspring)
         # Steps 2 to 4: sort R_t, the union of both, and fill P_t+1 from its best fronts.
         population = toolbox.select(distinct(population + offspring, n), n)
         yield Generation(number, population, evaluated, {"number": np.array(number)})

@@ -41,9 +41,10 @@ def official() -> tuple[Pictures, Pictures]:
 
 
 def watched(model: torch.nn.Module) -> list[torch.Tensor]:
-    """Note every batch of images that goes through a network."""
+    """Note every batch of images that goes through a network or a copy, into its first layer."""
     batches: list[torch.Tensor] = []
-    model.register_forward_pre_hook(lambda module, inputs: batches.append(inputs[0].clone()))
+    first = next(module for module in model.modules() if isinstance(module, torch.nn.Conv2d))
+    first.register_forward_pre_hook(lambda module, inputs: batches.append(inputs[0].clone()))
     return batches
 
 
