@@ -10,20 +10,22 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from operators.draws import drawBits
 from operators.genomes import BitString
 from operators.ranges import share
 
 B = TypeVar("B", bound=BitString)
 
 
-def _exchange(a: B, b: B, chosen: NDArray[np.bool_]) -> tuple[B, B]:
-    """Let the chosen genes of two parents change places."""
-    if not len(a) == len(b) == chosen.size:
+def _exchange(a: B, b: B, n: int, chosen: NDArray[np.uint8]) -> tuple[B, B]:
+    """Let the chosen ones of n genes, packed, change places between two parents."""
+    if not len(a) == len(b) == n:
         raise ValueError(
-            f"parents: expected two of {chosen.size} genes, got {len(a)} and {len(b)}; "
+            f"parents: expected two of {n} genes, got {len(a)} and {len(b)}; "
             "make both from the same space (and `layers` too)"
         )
-    swap = (a.packed ^ b.packed) & np.packbits(chosen)
+    swap = a.packed ^ b.packed
+    swap &= chosen
     a.packed ^= swap
     b.packed ^= swap
     return a, b
@@ -31,6 +33,9 @@ def _exchange(a: B, b: B, chosen: NDArray[np.bool_]) -> tuple[B, B]:
 
 def cxUniformPacked(a: B, b: B, *, rate: float, rng: np.random.Generator) -> tuple[B, B]:
     """Exchange each gene with chance `rate`, in place.
+
+    A gene takes as many random bits as it needs, at rate 0.5 a single one, and has the chance
+    `rate` to 2 ** -61 at the worst (`drawBits`).
 
     Args:
         a: first parent.
@@ -51,7 +56,7 @@ def cxUniformPacked(a: B, b: B, *, rate: float, rng: np.random.Generator) -> tup
     (BitString('000'), BitString('111'))
     """
     share("rate", rate)
-    return _exchange(a, b, rng.random(len(a)) < rate)
+    return _exchange(a, b, len(a), drawBits(len(a), rate, rng))
 
 
 def cxTwoPointPacked(a: B, b: B, *, rng: np.random.Generator) -> tuple[B, B]:
@@ -76,7 +81,7 @@ def cxTwoPointPacked(a: B, b: B, *, rng: np.random.Generator) -> tuple[B, B]:
     if len(a) > 1:
         first, last = np.sort(rng.choice(len(a), 2, replace=False, shuffle=False)) + 1
         chosen[first:last] = True
-    return _exchange(a, b, chosen)
+    return _exchange(a, b, len(a), np.packbits(chosen))
 
 
 def cxLayers(
@@ -108,4 +113,5 @@ def cxLayers(
     """
     share("rate", rate)
     sizes = np.diff(np.asarray(layers))
-    return _exchange(a, b, np.repeat(rng.random(sizes.size) < rate, sizes))
+    chosen = np.repeat(rng.random(sizes.size) < rate, sizes)
+    return _exchange(a, b, chosen.size, np.packbits(chosen))

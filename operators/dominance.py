@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Ints = NDArray[np.intp]
 Floats = NDArray[np.float64]
+PAIRS = 2**16  # points compared at a time: what fits into the nearest memory
 
 
 def ranks(points: ArrayLike, violations: ArrayLike | None = None) -> Ints:
@@ -75,17 +76,13 @@ def crowding(points: ArrayLike, ranks: ArrayLike) -> Floats:
     [inf, 1.0, inf]
     """
     array, rank = np.asarray(points, float), np.asarray(ranks)
-    distances = np.zeros(len(array))
-    for front in np.split(np.argsort(rank, kind="stable"), np.cumsum(np.bincount(rank))[:-1]):
-        distances[front] = crowdingOfFront(array[front])
+    order, distances = np.argsort(rank, kind="stable"), np.zeros(len(array))
+    distances[order] = crowdingOfFronts(array[order], np.bincount(rank))
     return distances
 
 
 def crowdingOfFront(points: Floats) -> Floats:
     """Measure the room around each point of one front, as `crowding` does.
-
-    Of equal values the one that comes first stands first, in the order the last objective left:
-    rows in DEAP's order give DEAP's distances to the last bit.
 
     Args:
         points: shape (n, objectives), mutually non-dominated.
@@ -93,15 +90,43 @@ def crowdingOfFront(points: Floats) -> Floats:
     Returns:
         Shape (n,).
     """
-    distances = np.zeros(len(points))
-    order = np.arange(len(points))
-    for objective in range(points.shape[1] if len(points) else 0):
+    return crowdingOfFronts(points, [len(points)])
+
+
+def crowdingOfFronts(points: Floats, sizes: ArrayLike) -> Floats:
+    """Measure the room around each point of fronts that follow each other, as `crowding` does.
+
+    Of equal values the one that comes first stands first, in the order the last objective left:
+    rows in DEAP's order give DEAP's distances to the last bit. All fronts are measured at once.
+
+    Args:
+        points: shape (n, objectives), front after front.
+        sizes: number of points in each front, summing to n.
+
+    Returns:
+        Shape (n,).
+
+    >>> crowdingOfFronts(np.array([(0, 4), (1, 2), (4, 0), (5, 5)]), [3, 1]).tolist()
+    [inf, 1.0, inf, inf]
+    """
+    n, objectives = points.shape
+    filled = np.asarray(sizes, np.intp)
+    filled = filled[filled > 0]
+    small = np.min_scalar_type(filled.size)  # short integers are sorted by radix
+    front, stops = np.repeat(np.arange(filled.size, dtype=small), filled), np.cumsum(filled)
+    ends = np.concatenate([stops - filled, stops - 1])
+    inner = np.delete(np.arange(n), ends)
+    distances, order = np.zeros(n), np.arange(n)
+    for objective in range(objectives):
         order = order[np.argsort(points[order, objective], kind="stable")]
+        order = order[np.argsort(front[order], kind="stable")]
         values = points[order, objective]
-        distances[order[[0, -1]]] = np.inf
-        if np.isfinite(values[-1]) and values[-1] > values[0]:
-            norm = points.shape[1] * (values[-1] - values[0])
-            distances[order[1:-1]] += (values[2:] - values[:-2]) / norm
+        distances[order[ends]] = np.inf
+        with np.errstate(invalid="ignore"):  # the range of an infinite front
+            norm = objectives * (values[stops - 1] - values[stops - filled])
+        within = inner[((norm > 0) & np.isfinite(norm))[front[inner]]]
+        gap = values[within + 1] - values[within - 1]
+        distances[order[within]] += gap / norm[front[within]]
     return distances
 
 
@@ -126,20 +151,44 @@ def fronts(points: ArrayLike, ranks: ArrayLike, count: int | None = None) -> lis
     array, rank = np.asarray(points, float), np.asarray(ranks)
     if len(array) == 0:
         return []
-    twins = np.unique(array, axis=0, return_index=True, return_inverse=True)
-    first = twins[1][twins[2].reshape(-1)]  # the first of all that are equal to it
+    first = _firstEqual(array)
     sizes = np.cumsum(np.bincount(rank))
     wanted = len(array) if count is None else min(count, len(array))
     needed = int(np.searchsorted(sizes, wanted)) + 1
     split = np.split(np.argsort(rank, kind="stable"), sizes[:-1])[:needed]
     found: list[Ints] = []
     for members in split:
-        last = np.full(len(members), -1)
-        if found:
-            before, now = array[found[-1]][None], array[members][:, None]
-            worse = np.ones((len(members), len(found[-1])), bool)
-            for objective in range(array.shape[1]):
-                worse &= before[..., objective] <= now[..., objective]
-            last = np.where(worse, np.arange(len(found[-1])), -1).max(axis=1)
+        last = _lastDominator(array[found[-1]], array[members]) if found else members * 0
         found.append(members[np.lexsort((members, first[members], last))])
     return found
+
+
+def _firstEqual(points: Floats) -> Ints:
+    """Return for each point the index of the first one that is equal to it."""
+    if (np.diff(np.sort(points[:, 0])) > 0).all():
+        return np.arange(len(points))  # they differ in the first objective already
+    order = np.lexsort(points.T)
+    new = np.ones(len(points), bool)
+    new[1:] = (points[order[1:]] != points[order[:-1]]).any(axis=1)
+    first = np.empty_like(order)
+    first[order] = order[np.maximum.accumulate(np.where(new, np.arange(len(points)), 0))]
+    return first
+
+
+def _lastDominator(before: Floats, points: Floats) -> Ints:
+    """Return for each point the place of its last dominator in the front before, else -1.
+
+    From the back the search ends at the first that is found; a block of pairs at a time, so that
+    the memory stays the same for any number of points.
+    """
+    backwards, rows = np.ascontiguousarray(before[::-1].T), max(1, PAIRS // len(before))
+    last = np.empty(len(points), np.intp)
+    for start in range(0, len(points), rows):
+        now = points[start : start + rows, :, None]
+        worse = backwards[0] <= now[:, 0]
+        for objective in range(1, len(backwards)):
+            worse &= backwards[objective] <= now[:, objective]
+        place = worse.argmax(axis=1)
+        none = ~worse[np.arange(len(place)), place]
+        last[start : start + rows] = np.where(none, -1, len(before) - 1 - place)
+    return last

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from operators.order import kthLargest
 from operators.ranges import at_least, share
 
 Saliency = Callable[[Any], npt.NDArray[np.float32]]
@@ -36,12 +37,12 @@ def keepTop(individual: Any, score: npt.NDArray[np.floating], count: int) -> flo
         raise ValueError(f"count: expected 0 to {len(individual)} genes, got {count}")
     bits, threshold = np.zeros(len(score), bool), np.inf
     if count > 0:
-        threshold = np.partition(score, len(score) - count)[len(score) - count]
+        threshold = float(kthLargest(score, count))
         bits = score > threshold
         ties = np.flatnonzero(score == threshold)
         bits[ties[: count - np.count_nonzero(bits)]] = True
     individual.packed[:] = np.packbits(bits)
-    return float(threshold)
+    return threshold
 
 
 def mutDrift(
@@ -105,19 +106,19 @@ def mutDrift(
     if steps == 0:
         return (individual,)
     s = alignScore(individual, score)
-    v, total, settled = np.zeros_like(s), np.zeros_like(s), 0
+    v, total, settled, spare = np.zeros_like(s), np.zeros_like(s), 0, np.empty_like(s)
     start = max(individual.count(), 1)
     threshold = keepTop(individual, s, start)
     for step in range(steps):
         v *= decay
-        v += (1 - decay) * saliency(individual)
-        pace = float(np.abs(v).mean())
+        v += np.multiply(saliency(individual), 1 - decay, out=spare, casting="same_kind")
+        pace = float(np.abs(v, out=spare).mean())
         if pace > 0:
-            s += (rate * abs(threshold) / pace) * v
+            s += np.multiply(v, rate * abs(threshold) / pace, out=spare)
         glide = min(1.0, 2 * (step + 1) / steps)
         threshold = keepTop(individual, s, round(start * (count / start) ** glide))
         if mean is not None and glide == 1:
-            total += s - np.float32(threshold)
+            total += np.subtract(s, np.float32(threshold), out=spare)
             settled += 1
     if mean is not None:
         mean[:] = total / settled + np.float32(threshold)
@@ -141,11 +142,11 @@ def alignScore(individual: Any, score: npt.NDArray[np.floating]) -> npt.NDArray[
     s = np.array(getattr(individual, "score", score), np.float32)
     bits, count = individual.to_numpy(), individual.count()
     if 0 < count < len(s):
-        threshold = np.partition(s, len(s) - count)[len(s) - count]
-        np.maximum(s, threshold, out=s, where=bits)
+        threshold = kthLargest(s, count)
         below = np.nextafter(threshold, np.float32(-np.inf))
         below = min(below, threshold - TINY)  # next to 0, lower also where denormals count as 0
-        np.minimum(s, below, out=s, where=~bits)
+        s[bits & (s < threshold)] = threshold
+        s[~bits & (s > below)] = below
     return s
 
 
@@ -184,8 +185,7 @@ def cxScores(
     counts = a.count(), b.count()
     score_a, score_b = alignScore(a, a.score), alignScore(b, b.score)
     threshold_a, threshold_b = (
-        float(np.partition(s, len(s) - max(c, 1))[len(s) - max(c, 1)])
-        for s, c in ((score_a, counts[0]), (score_b, counts[1]))
+        float(kthLargest(s, max(c, 1))) for s, c in ((score_a, counts[0]), (score_b, counts[1]))
     )
     shift = np.where(chosen, blend * ((score_b - threshold_b) - (score_a - threshold_a)), 0.0)
     moved = (score_a + shift, score_b - shift)

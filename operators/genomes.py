@@ -28,8 +28,8 @@ class _Genome:
     def digest(self: Any) -> bytes:
         """Return 16 bytes that name the content (blake2b)."""
         name = blake2b(digest_size=16)
-        for part in self._content():
-            name.update((np.asarray(part) + 0).tobytes())  # + 0 makes -0.0 the 0.0 that it equals
+        for part in map(np.asarray, self._content()):  # + 0 makes -0.0 the 0.0 that it equals
+            name.update(np.ascontiguousarray(part + 0 if part.dtype.kind == "f" else part).data)
         return name.digest()
 
     def __hash__(self) -> int:

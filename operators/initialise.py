@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from operators.order import standing
 from operators.ranges import at_least, ordered, share
 
 I = TypeVar("I")  # noqa: E741  (an individual, whatever its container makes)
@@ -173,7 +174,9 @@ def _logistic(score: NDArray[Any], mean: float, sharpness: float) -> NDArray[np.
     # From integral(0 ... 1) = mean: the curve's argument at rank 0, -sharpness * offset.
     below, above = -np.expm1(-sharpness * mean), -np.expm1(-sharpness * (1 - mean))
     start = np.log(below) - sharpness * (1 - mean) - np.log(above)
-    _, place, holders = np.unique(score, return_inverse=True, return_counts=True)
-    ranks = np.concatenate([[0.0], np.cumsum(holders) / score.size])
-    integral = np.logaddexp(0.0, start + sharpness * ranks) / sharpness
-    return np.clip(np.diff(integral) * score.size / holders, 0.0, 1.0)[place]
+    below, upto = standing(score)  # a score holds the ranks between
+    low, high = (
+        np.logaddexp(0.0, start + sharpness * (places / score.size)) / sharpness
+        for places in (below, upto)
+    )
+    return np.clip((high - low) * score.size / (upto - below), 0.0, 1.0)

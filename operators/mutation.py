@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from operators.draws import FEW, drawBits, drawPlaces, flip, placesOf
 from operators.genomes import BitString
+from operators.order import standing
 from operators.ranges import at_least, share
 
 B = TypeVar("B", bound=BitString)
@@ -16,8 +18,8 @@ B = TypeVar("B", bound=BitString)
 def mutFlip(ind: B, *, rate: float, rng: np.random.Generator) -> tuple[B]:
     """Flip each gene with chance `rate`, in place.
 
-    The number of flips is drawn first (binomial), then as many different places: the same
-    distribution as a draw for each gene, at the cost of the genes flipped.
+    At a low rate the number of flips is drawn first (binomial), then as many different places: the
+    same distribution as a draw for each gene, at the cost of the genes flipped.
 
     Args:
         ind: the individual.
@@ -36,9 +38,10 @@ def mutFlip(ind: B, *, rate: float, rng: np.random.Generator) -> tuple[B]:
     (BitString('010'),)
     """
     share("rate", rate)
-    flips = rng.binomial(len(ind), rate)
-    places = rng.choice(len(ind), flips, replace=False, shuffle=False)
-    ind[places] = ~ind[places]
+    if rate < FEW:
+        flip(ind.packed, drawPlaces(len(ind), rate, rng))
+    else:
+        ind.packed ^= drawBits(len(ind), rate, rng)
     return (ind,)
 
 
@@ -63,11 +66,12 @@ def mutSwap(ind: B, *, rate: float, rng: np.random.Generator) -> tuple[B]:
     (BitString('01'),)
     """
     share("rate", rate)
-    bits = ind.to_numpy()
-    kept, removed = np.flatnonzero(bits), np.flatnonzero(~bits)
-    swaps = rng.binomial(min(kept.size, removed.size), rate)
-    ind[rng.choice(kept, swaps, replace=False, shuffle=False)] = False
-    ind[rng.choice(removed, swaps, replace=False, shuffle=False)] = True
+    kept, n = ind.count(), len(ind)
+    swaps = rng.binomial(min(kept, n - kept), rate)
+    drops = rng.choice(kept, swaps, replace=False, shuffle=False)
+    gains = rng.choice(n - kept, swaps, replace=False, shuffle=False)  # unused bits come last
+    flips = placesOf(ind.packed, drops), placesOf(~ind.packed, gains)
+    flip(ind.packed, np.concatenate(flips))
     return (ind,)
 
 
@@ -83,8 +87,8 @@ def mutImportance(
     """Drop mostly what scores low and restore mostly what scores high, in place.
 
     Genes are dropped with weight exp(-r / temperature) and restored with weight
-    exp(r / temperature), r the rank of their score from 0 to 1, without replacement (the largest
-    of r plus Gumbel noise times temperature). Only the order of scores matters.
+    exp(r / temperature), r the rank of their score from 0 to 1, one after the other and none
+    twice. Only the order of scores matters.
 
     Args:
         ind: the individual.
@@ -99,9 +103,9 @@ def mutImportance(
         The individual, changed.
 
     Raises:
-        ValueError: if rate, change or temperature are out of range.
+        ValueError: if rate, change or temperature are out of range, or a gene has no score.
 
-    Source: ours; sampling by Gumbel noise as Kool, van Hoof & Welling 2019.
+    Source: ours; what is left is sampled by Gumbel noise as Kool, van Hoof & Welling 2019.
 
     >>> mask, rng = BitString([1, 1, 0, 0]), np.random.default_rng(0)
     >>> mutImportance(mask, score=[1, 2, 3, 4], rate=0, change=-0.25, temperature=0, rng=rng)
@@ -116,20 +120,37 @@ def mutImportance(
     drops, gains = max(-net, 0), max(net, 0)
     swaps = rng.binomial(min(kept.size - drops, removed.size - gains), rate)
     if swaps + drops + gains:
-        noise, rank = temperature * rng.gumbel(size=len(ind)), _ranks(np.asarray(score))
-        ind[kept[_largest((noise - rank)[kept], swaps + drops)]] = False
-        ind[removed[_largest((noise + rank)[removed], swaps + gains)]] = True
+        below, upto = standing(score)  # equal scores share the middle of their ranks
+        if below.size != len(ind):
+            raise ValueError(f"score: expected {len(ind)}, one for each gene, got {below.size}")
+        for genes, sign, count in ((kept, -1, swaps + drops), (removed, 1, swaps + gains)):
+            rank = np.add(below[genes], upto[genes], dtype=np.float64)
+            rank /= 2 * sign * len(ind)
+            flip(ind.packed, genes[_favoured(rank, count, temperature, rng)])
     return (ind,)
 
 
-def _ranks(score: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the rank of each score between 0 and 1; equal scores share the middle of theirs."""
-    _, place, holders = np.unique(score, return_inverse=True, return_counts=True)
-    return ((np.cumsum(holders) - holders / 2) / score.size)[place]
+def _favoured(
+    rank: NDArray[np.float64], count: int, temperature: float, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Draw different places one after the other, each with weight exp(rank / temperature).
 
-
-def _largest(values: NDArray[np.float64], count: int) -> NDArray[np.int64]:
-    """Return the places of the `count` largest values, in no order."""
+    Few are drawn with repeats, which are left out. What this does not bring, because many are
+    wanted or few have nearly all the weight, is drawn from the rest by Gumbel noise: the places
+    with the largest rank + temperature * noise are such a draw too.
+    """
+    drawn = np.zeros(0, np.int64)
     if count == 0:
-        return np.zeros(0, dtype=np.int64)
-    return np.argpartition(values, -count)[-count:]
+        return drawn
+    if 4 * count <= rank.size:
+        weight = rank - rank.max()
+        weight /= max(temperature, 1e-300)
+        reach = np.cumsum(np.exp(weight, out=weight), out=weight)
+        tries = np.searchsorted(reach, reach[-1] * rng.random(count + count // 4 + 8))
+        drawn = tries[np.sort(np.unique(tries, return_index=True)[1])[:count]]
+    if drawn.size < count:
+        rest = np.delete(np.arange(rank.size), drawn)
+        keys = rank[rest] + temperature * rng.gumbel(size=rest.size)
+        missing = count - drawn.size
+        drawn = np.concatenate([drawn, rest[np.argpartition(keys, -missing)[-missing:]]])
+    return drawn

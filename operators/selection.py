@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, TypeVar
 
 import numpy as np
 
-from operators.dominance import Floats, Ints, crowding, crowdingOfFront, fronts, ranks
+from operators.dominance import Floats, Ints, crowding, crowdingOfFronts, fronts, ranks
 
 T = TypeVar("T")
 
 
 def _measured(individuals: Sequence[Any]) -> tuple[Floats, Ints]:
     """Return the points, minimised, shape (n, objectives), and their ranks, feasible first."""
-    points = -np.array([individual.fitness.wvalues for individual in individuals])
-    outside = [getattr(individual.fitness, "violation", 0.0) for individual in individuals]
+    fitnesses = [individual.fitness for individual in individuals]
+    shape = len(fitnesses), len(fitnesses[0].weights)
+    values = chain.from_iterable(fitness.wvalues for fitness in fitnesses)
+    points = -np.fromiter(values, float, shape[0] * shape[1]).reshape(shape)
+    outside = [getattr(fitness, "violation", 0.0) for fitness in fitnesses]
     return points, ranks(points, outside)
 
 
@@ -47,17 +51,15 @@ def selNSGA2(individuals: Sequence[T], k: int) -> list[T]:
     if k <= 0 or not individuals:
         return []
     points, rank = _measured(individuals)
-    people: Sequence[Any] = individuals
-    values = np.array([individual.fitness.values for individual in people])
-    chosen: list[int] = []
-    for front in fronts(points, rank, k):
-        room = crowdingOfFront(values[front])
-        for index, distance in zip(front.tolist(), room.tolist(), strict=True):
-            people[index].fitness.crowding_dist = distance
-        if len(chosen) + len(front) >= min(k, len(people)):  # the last one: most room first
-            front = front[np.argsort(-room, kind="stable")]
-        chosen.extend(front.tolist())
-    return [individuals[index] for index in chosen[:k]]
+    found = fronts(points, rank, k)
+    order, sizes = np.concatenate(found), [len(front) for front in found]
+    people: list[Any] = [individuals[index] for index in order.tolist()]
+    room = crowdingOfFronts(-points[order] / people[0].fitness.weights, sizes)
+    for individual, distance in zip(people, room.tolist(), strict=True):
+        individual.fitness.crowding_dist = distance
+    before = len(people) - sizes[-1]
+    last = np.argsort(-room[before:], kind="stable")[: max(k - before, 0)]  # most room first
+    return people[:before] + [people[before + place] for place in last.tolist()]
 
 
 def assignCrowding(individuals: Sequence[Any]) -> None:

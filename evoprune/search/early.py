@@ -76,7 +76,11 @@ def judge_offspring(
     invalid = [individual for individual in offspring if not individual.fitness.valid]
     first = {individual.digest(): individual for individual in reversed(invalid)}
     trials = {key: toolbox.trial(individual) for key, individual in first.items()}
-    known = {x.digest(): x.fitness.values for x in [*parents, *offspring] if x.fitness.valid}
+    known = {
+        x.digest(): x.fitness.values
+        for x in [*parents, *offspring]
+        if x.fitness.valid and getattr(x.fitness, "violation", 0.0) <= 0
+    }
     running = [key for key in trials if key not in known]
     for key in running:
         trials[key].advance()

@@ -1,43 +1,73 @@
-"""Time selNSGA2 against DEAP's: python tests/benchmarks/selection.py; exit status 1 under 20 times.
-
-1,000 individuals, 2 objectives, 500 survive; both sides in turn in one process, medians of 7.
-"""
+"""Who survives: selNSGA2 against DEAP's, which it must equal, and against pymoo's."""
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Callable
-from statistics import median
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 from deap import tools
+from pymoo.core.population import Population
+from pymoo.core.problem import Problem
+from pymoo.operators.survival.rank_and_crowding import RankAndCrowding
+from timing import Row, compare
 
+from operators.dominance import ranks
 from operators.individuals import individual_type
 from operators.selection import selNSGA2
 
-
-def seconds(select: Callable[[list[Any], int], list[Any]], people: list[Any], k: int) -> float:
-    began = time.perf_counter()
-    select(people, k)
-    return time.perf_counter() - began
+LISTS = 2_000  # DEAP's takes minutes beyond
 
 
-def main(rounds: int = 7, n: int = 1000) -> float:
-    """Print and return how many times as fast ours is."""
-    rng, ours, theirs = np.random.default_rng(0), [], []
-    for _ in range(rounds):
-        people = [individual_type("mask", 2)([1]) for _ in range(n)]
-        for individual, point in zip(people, rng.random((n, 2)), strict=True):
-            individual.fitness.values = tuple(point.tolist())
-        ours.append(seconds(selNSGA2, people, n // 2))
-        theirs.append(seconds(tools.selNSGA2, people, n // 2))
-    ratio = median(theirs) / median(ours)
-    print(f"selNSGA2: {1e3 * median(ours):.1f} ms, DEAP's: {1e3 * median(theirs):.1f} ms, "
-          f"ratio {ratio:.0f}")
-    return ratio
+def individuals(points: Any) -> list[Any]:
+    """Return individuals of one gene with these objective values."""
+    made = [individual_type("mask", points.shape[1])([1]) for _ in points]
+    for individual, values in zip(made, points.tolist(), strict=True):
+        individual.fitness.values = tuple(values)
+    return made
 
 
-if __name__ == "__main__":
-    sys.exit(main() < 20)
+def beside_deap(n: int, objectives: int, rounds: int) -> Row:
+    """Compare with DEAP's: the very same list."""
+    people = individuals(np.random.default_rng(0).random((n, objectives)))
+    return compare(
+        f"selection from {n:,}, {objectives} objectives",
+        ("selNSGA2", partial(selNSGA2, people, n // 2)),
+        ("DEAP's selNSGA2", partial(tools.selNSGA2, people, n // 2)),
+        agree=lambda one, other: list(map(id, one)) == list(map(id, other)),
+        rounds=rounds,
+        at_least=20,
+        note="the same list",
+    )
+
+
+def beside_pymoo(n: int, objectives: int, rounds: int) -> Row:
+    """Compare with pymoo's: equally many of each rank."""
+    points = np.random.default_rng(0).random((n, objectives))
+    people, population = individuals(points), Population.new(F=points)
+    rank = dict(zip(map(tuple, points.tolist()), ranks(points).tolist(), strict=True))
+    survive, problem = RankAndCrowding(), Problem(n_var=1, n_obj=objectives)
+
+    def agree(one: Any, other: Any) -> bool:
+        ours = sorted(rank[individual.fitness.values] for individual in one)
+        return ours == sorted(rank[tuple(values)] for values in other.get("F").tolist())
+
+    return compare(
+        f"selection from {n:,}, {objectives} objectives",
+        ("selNSGA2", partial(selNSGA2, people, n // 2)),
+        ("pymoo's RankAndCrowding", partial(survive.do, problem, population, n_survive=n // 2)),
+        agree=agree,
+        rounds=rounds,
+        at_least=1,
+        note="equally many of each rank",
+    )
+
+
+def rows(*, quick: bool) -> Iterator[Row]:
+    """Yield the rows of this file."""
+    for n in (50,) if quick else (200, 1_000, 10_000):
+        for objectives in (2, 3):
+            if n <= LISTS:
+                yield beside_deap(n, objectives, 2 if quick else 7)
+            yield beside_pymoo(n, objectives, 2 if quick else 15)

@@ -14,7 +14,7 @@ from operators.crossover import cxLayers, cxTwoPointPacked, cxUniformPacked
 from operators.genomes import BitString
 
 Rng = np.random.Generator
-LENGTHS = [1, 2, 7, 8, 9, 33, 101]
+LENGTHS = [0, 1, 2, 7, 8, 9, 16, 33, 101]
 Mate = Callable[..., tuple[Any, Any]]
 
 
@@ -72,10 +72,21 @@ def test_rate_0_exchanges_nothing_and_rate_1_everything(n: int, rng: Rng) -> Non
         assert a == second and b == first
 
 
-def test_uniform_exchanges_genes_at_its_rate(rng: Rng) -> None:
-    a, b = BitString([1] * 10_001), BitString.zeros(10_001)
-    cxUniformPacked(a, b, rate=0.2, rng=rng)
-    assert b.count() / 10_001 == pytest.approx(0.2, abs=0.02)
+@pytest.mark.parametrize("rate", [0.001, 0.2, 0.25, 0.5, 0.99])
+def test_uniform_exchanges_genes_at_its_rate(rate: float, rng: Rng) -> None:
+    a, b = BitString([1] * 100_001), BitString.zeros(100_001)
+    cxUniformPacked(a, b, rate=rate, rng=rng)
+    deviation = np.sqrt(rate * (1 - rate) / 100_001)
+    assert b.count() / 100_001 == pytest.approx(rate, abs=5 * deviation)
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.3, 0.5])
+def test_uniform_exchanges_every_gene_equally_often(rate: float, rng: Rng) -> None:
+    exchanged = np.zeros(11)
+    for _ in range(1000):
+        a, b = BitString([1] * 11), BitString.zeros(11)
+        exchanged += cxUniformPacked(a, b, rate=rate, rng=rng)[1].to_numpy()
+    assert np.allclose(exchanged / 1000, rate, atol=5 * np.sqrt(rate / 1000))
 
 
 def test_two_points_exchange_one_run_that_spares_the_first_gene(rng: Rng) -> None:

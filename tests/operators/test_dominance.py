@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
-from operators.dominance import crowding, fronts, ranks
+from operators import dominance
+from operators.dominance import crowding, crowdingOfFront, crowdingOfFronts, fronts, ranks
 
 
 def slow_ranks(points: np.ndarray) -> list[int]:
@@ -67,6 +70,25 @@ def test_crowding_is_measured_within_each_front() -> None:
     assert crowding(points, [0, 0, 0, 1, 1, 1]).tolist() == expected
 
 
+@pytest.mark.parametrize("objectives", [1, 2, 3, 4])
+@pytest.mark.parametrize("seed", range(10))
+def test_crowding_of_all_fronts_at_once_is_that_of_each_alone(objectives: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    parts = [rng.integers(0, 9, (n, objectives)).astype(float) for n in rng.integers(1, 12, 5)]
+    parts[2][0] = np.inf
+    together = crowdingOfFronts(np.concatenate(parts), [len(part) for part in parts])
+    assert together.tolist() == np.concatenate([crowdingOfFront(part) for part in parts]).tolist()
+
+
+def test_crowding_of_no_points_is_none() -> None:
+    assert crowding(np.zeros((0, 2)), np.zeros(0, int)).tolist() == []
+    assert crowdingOfFront(np.zeros((0, 3))).tolist() == []
+
+
+def test_ranks_that_leave_gaps_have_their_crowding() -> None:
+    assert crowding([(0, 4), (1, 2), (4, 0)], ranks=[3, 3, 3]).tolist() == [np.inf, 1.0, np.inf]
+
+
 def test_crowding_is_never_nan_when_a_front_is_flat_or_infinite() -> None:
     flat = [(1, 1), (1, 1), (1, 1)]
     endless = [(0, np.inf), (1, 3), (2, 2), (np.inf, 0)]
@@ -85,3 +107,44 @@ def test_every_point_is_in_one_front() -> None:
 def test_fronts_stop_once_there_are_enough() -> None:
     points = np.array([(0.0, 0.0), (1.0, 1.0), (2.0, 2.0)])
     assert [part.tolist() for part in fronts(points, ranks(points), 2)] == [[0], [1]]
+
+
+def slow_fronts(points: np.ndarray) -> list[list[int]]:
+    """DEAP's sort by its definition: each is found when the last of its dominators is gone."""
+    n = len(points)
+    beats = [[bool(np.all(a <= b) and np.any(a < b)) for b in points] for a in points]
+    left, found = set(range(n)), []
+    while left:
+        members = [i for i in sorted(left) if not any(beats[j][i] for j in left)]
+        last = {
+            i: max((p for p, j in enumerate(found[-1]) if beats[j][i]), default=-1) if found else 0
+            for i in members
+        }
+        first = {i: min(j for j in range(n) if (points[j] == points[i]).all()) for i in members}
+        found.append(sorted(members, key=lambda i: (last[i], first[i], i)))
+        left -= set(members)
+    return found
+
+
+@pytest.mark.parametrize("objectives", [1, 2, 3])
+@pytest.mark.parametrize("ties", [True, False])
+@pytest.mark.parametrize("pairs", [1, 7, 2**16])
+def test_fronts_stand_in_the_order_in_which_they_are_found(
+    objectives: int, ties: bool, pairs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dominance, "PAIRS", pairs)
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        points = rng.integers(0, 6, (40, objectives)).astype(float) if ties else rng.random((40, 3))
+        assert [part.tolist() for part in fronts(points, ranks(points))] == slow_fronts(points)
+
+
+def test_long_fronts_of_many_points_take_little_memory() -> None:
+    first = np.random.default_rng(0).random(6000)
+    points = np.r_[np.c_[first, 1 - first], np.c_[first + 1, 2 - first]]
+    rank = ranks(points)
+    tracemalloc.start()
+    fronts(points, rank)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5e6  # all pairs would take 36 MB

@@ -60,6 +60,31 @@ def test_keep_top_takes_ties_in_the_order_of_the_genome() -> None:
     assert mask == [1, 1, 1, 0, 0]
 
 
+@pytest.mark.parametrize("decimals", [1, 8])
+@pytest.mark.parametrize("count", [1, 700, 6_500, 9_999])
+def test_keep_top_of_many_is_that_of_a_full_sort_also_with_ties(count: int, decimals: int) -> None:
+    score = np.random.default_rng(0).normal(size=9_999).astype(np.float32).round(decimals)
+    mask = Mask.zeros(score.size)
+    assert keepTop(mask, score, count) == np.sort(score)[-count]
+    assert mask == top(score, count)
+
+
+def test_a_drift_of_many_genes_is_the_plain_one_to_the_bit() -> None:
+    rng = np.random.default_rng(0)
+    s, answers = np.abs(rng.normal(size=5_000)).astype(np.float32), rng.normal(size=(6, 5_000))
+    answers, v, bits = answers.astype(np.float32), np.zeros_like(s), top(s, 2_000)
+    mask, asked = Mask.from_numpy(bits), iter(answers)
+    mutDrift(mask, saliency=lambda _: next(asked), score=s, count=500, steps=6, rate=0.3)
+    threshold = np.sort(s)[-2_000]
+    for step, answer in enumerate(answers):
+        v = 0.9 * v + (1 - 0.9) * answer
+        s = s + (0.3 * abs(float(threshold)) / float(np.abs(v).mean())) * v
+        count = round(2_000 * (500 / 2_000) ** min(1.0, 2 * (step + 1) / 6))
+        threshold, bits = np.sort(s)[-count], top(s, count)
+    assert mask == bits
+    assert (mask.score == s).all()
+
+
 @pytest.mark.parametrize("count", [-1, 61])
 def test_no_other_count_than_of_its_genes_can_be_kept(count: int) -> None:
     with pytest.raises(ValueError, match=f"count: expected 0 to 60 genes, got {count}"):

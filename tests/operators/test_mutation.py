@@ -76,6 +76,12 @@ def test_the_number_of_flips_is_binomial(rng: Rng) -> None:
     assert np.var(flips) == pytest.approx(9.9, rel=0.2)
 
 
+@pytest.mark.parametrize("rate", [0.01, 0.2, 0.5, 0.7])
+def test_each_gene_flips_with_the_rate_whether_few_flip_or_many(rate: float, rng: Rng) -> None:
+    flips = [mutFlip(BitString.zeros(13), rate=rate, rng=rng)[0].to_numpy() for _ in range(1000)]
+    assert np.allclose(np.mean(flips, axis=0), rate, atol=5 * np.sqrt(rate / 1000))
+
+
 def test_few_flips_in_25_million_genes_cost_little(rng: Rng) -> None:
     mask = BitString.zeros(25_000_000)
     tracemalloc.start()
@@ -96,6 +102,18 @@ def test_a_swap_keeps_the_count(n: int, density: float, rate: float, rng: Rng) -
     if rate == 1.0:
         moved = int((mask.to_numpy() != before).sum())
         assert moved == 2 * min(before.sum(), n - before.sum())
+
+
+@pytest.mark.parametrize("n", [20, 2000])
+@pytest.mark.parametrize("rate", [0.005, 0.4])
+def test_every_gene_of_its_kind_is_swapped_equally_often(n: int, rate: float, rng: Rng) -> None:
+    before, moved, times = np.arange(n) % 4 == 0, np.zeros(n), 40_000 // n
+    for _ in range(times):
+        moved += mutSwap(BitString(before), rate=rate, rng=rng)[0].to_numpy() != before
+    for kind, chance in ((before, rate), (~before, rate / 3)):
+        spread = 5 * np.sqrt(chance / times / kind.sum()) + 0.5 / times / kind.sum()
+        assert (moved / times)[kind].mean() == pytest.approx(chance, abs=spread)
+        assert (moved / times)[kind].max() < chance + 6 * np.sqrt(chance / times) + 6 / times
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.2, 1.0])
@@ -138,12 +156,56 @@ def test_dropped_genes_follow_the_weights_that_the_docstring_gives(rng: Rng) -> 
     assert np.allclose(dropped / 2500, weights / weights.sum(), atol=0.04)
 
 
+def plainly(mask: Any, rng: Rng, score: Any, drops: int, temperature: float) -> BitString:
+    """Drop genes as mutImportance does, one after the other, by the weights of its docstring."""
+    rank = np.array([(score < one).sum() + (score <= one).sum() for one in score]) / len(score) / 2
+    for _ in range(drops):
+        weight = np.exp(-rank / temperature) * mask.to_numpy()
+        mask[int(rng.choice(len(mask), p=weight / weight.sum()))] = 0
+    return mask
+
+
+@pytest.mark.parametrize("drops", [1, 2, 6])  # few are drawn with repeats, many by noise
+@pytest.mark.parametrize("temperature", [0.05, 0.3])
+def test_each_set_of_genes_is_dropped_as_often_as_the_plain_way_drops_it(
+    drops: int, temperature: float, rng: Rng
+) -> None:
+    score, kept, rounds = np.array([3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 8, 7]), [1] * 10 + [0] * 2, 600
+    settings = {"score": score, "temperature": temperature}
+    ours = [trade(BitString(kept), rng, change=-drops / 12, **settings) for _ in range(rounds)]
+    theirs = [plainly(BitString(kept), rng, drops=drops, **settings) for _ in range(rounds)]
+    assert np.allclose(np.mean(ours, axis=0), np.mean(theirs, axis=0), atol=0.11)
+    together = [np.array(side, int).T @ np.array(side, int) / rounds for side in (ours, theirs)]
+    assert np.allclose(*together, atol=0.11)
+
+
+def test_restored_genes_follow_the_weights_too(rng: Rng) -> None:
+    restored = np.zeros(8)
+    for _ in range(2500):
+        mask = trade(BitString([0] * 8), rng, change=1 / 8, temperature=0.4)
+        restored += mask.to_numpy()
+    weights = np.exp((np.arange(8) + 0.5) / 8 / 0.4)
+    assert np.allclose(restored / 2500, weights / weights.sum(), atol=0.04)
+
+
+@pytest.mark.parametrize("temperature", [1e-310, 1e-12, 0.001])
+def test_a_temperature_near_0_takes_strictly_by_score(temperature: float, rng: Rng) -> None:
+    mask = trade(BitString([1] * 40), rng, change=-0.2, temperature=temperature)
+    assert mask == [0] * 8 + [1] * 32
+
+
 def test_equal_scores_have_equal_chances(rng: Rng) -> None:
     dropped = np.zeros(4)
     for _ in range(2000):
         mask = trade(BitString([1] * 4), rng, score=np.zeros(4), change=-0.25, temperature=0.01)
         dropped += ~mask.to_numpy()
     assert np.allclose(dropped / 2000, 0.25, atol=0.04)
+
+
+@pytest.mark.parametrize("scores", [1, 9, 11])
+def test_another_number_of_scores_than_of_genes_is_refused(scores: int, rng: Rng) -> None:
+    with pytest.raises(ValueError, match=f"score: expected 10, one for each gene, got {scores}"):
+        trade(BitString([1, 0] * 5), rng, score=np.arange(scores), rate=1.0)
 
 
 def test_only_the_order_of_the_scores_matters() -> None:

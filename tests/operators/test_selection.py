@@ -58,6 +58,40 @@ def test_the_same_survivors_as_deap_where_fronts_are_long() -> None:
         assert same(selNSGA2(population, k), tools.selNSGA2(population, k))
 
 
+@pytest.mark.parametrize("objectives", [2, 3])
+def test_the_same_survivors_as_deap_from_many(objectives: int) -> None:
+    population = individuals(np.random.default_rng(0).random((300, objectives)).round(2))
+    for k in (1, 150):
+        theirs = tools.selNSGA2(population, k)
+        rooms = [individual.fitness.crowding_dist for individual in theirs]
+        ours = selNSGA2(population, k)
+        assert same(ours, theirs)
+        assert [individual.fitness.crowding_dist for individual in ours] == rooms
+
+
+def test_weights_of_any_size_give_deaps_crowding() -> None:
+    from deap import base
+
+    class Fitness(base.Fitness):
+        weights = (-0.3, 7.0)
+
+    population = individuals(np.random.default_rng(0).random((40, 2)))
+    for individual in population:
+        individual.fitness = Fitness(individual.fitness.values)
+    theirs = tools.selNSGA2(population, 25)
+    rooms = [individual.fitness.crowding_dist for individual in theirs]
+    ours = selNSGA2(population, 25)
+    assert same(ours, theirs)
+    assert [individual.fitness.crowding_dist for individual in ours] == rooms
+
+
+def test_individuals_that_were_not_judged_are_refused() -> None:
+    population = individuals([(0, 1), (1, 0)])
+    del population[1].fitness.values
+    with pytest.raises(ValueError, match="too short"):
+        selNSGA2(population, 1)
+
+
 def test_maximised_objectives_are_taken_as_deap_takes_them() -> None:
     from deap import base
 

@@ -1,0 +1,203 @@
+"""Judging a population: against the loop that a DEAP user would write, and against the machine.
+
+With EVOPRUNE_DATA set, ResNet-56 has its trained weights and sees CIFAR-10; else both are random,
+which takes as long, but then bfloat16 agrees less often. LeNet is random.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from deap import base
+from timing import Row, compare, seconds
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from evoprune.evaluation.fastpath import FastEvaluator
+from evoprune.network import datasets, models
+from evoprune.passes import Passes
+from evoprune.search.moead import moead
+from evoprune.space.weights import WeightSpace
+from operators.crossover import cxLayers
+from operators.decomposition import weightsFor
+from operators.individuals import individual_type
+from operators.mutation import mutImportance
+
+Guesses = list[torch.Tensor]
+SIDE = 2048  # of the matrices whose product is the machine's ceiling
+ALIKE = {"fp32": 0.9999, "bf16": 0.97}  # share of guesses that must be the same
+
+
+def rows(*, quick: bool) -> Iterator[Row]:
+    """Measure both networks in both precisions, the share of the ceiling, and early stopping."""
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    torch.set_flush_denormal(True)
+    masks, images, rounds = (2, 20, 1) if quick else (40, 1000, 3)
+    for name in ("lenet", "resnet56"):
+        space, shown, labels = task(name, images)
+        genomes = at_densities(space, masks)
+        for precision, aim in (("fp32", 1.3), ("bf16", 2.2)):
+            judge = FastEvaluator(space, shown, labels, precision=precision)
+            yield compare(
+                f"population evaluation, {name}, {precision}",
+                (f"{masks} masks x {images} images", guesses(judge, genomes)),
+                ("deepcopy, DataLoader of 128, eager fp32", plainly(space, genomes, shown, labels)),
+                agree=alike(ALIKE[precision]),
+                rounds=rounds,
+                at_least=aim if name == "resnet56" else None,
+                note=f"batch {judge.batch}",
+            )
+    for precision in ("fp32", "bf16"):
+        yield ceiling(space, shown, labels, precision, rounds=rounds)
+    yield from stopped_early(space, shown, labels, quick=quick)
+
+
+def task(name: str, images: int) -> tuple[WeightSpace, torch.Tensor, torch.Tensor]:
+    """Return a network as a space, images and labels."""
+    if name == "resnet56" and (root := os.environ.get("EVOPRUNE_DATA")):
+        model = models.build(name)
+        models.load_weights(model, next(Path(root).glob("weights/resnet56*")))
+        data = datasets.load("cifar10", root=root, search_from="test")
+        shown = datasets.normalise(data.search.images[:images], data)
+        return WeightSpace(model), shown, data.search.labels[:images]
+    channels, size = (1, 28) if name == "lenet" else (3, 32)
+    model = models.build(name, channels=channels, image_size=size)
+    shown = torch.randn(images, channels, size, size, generator=torch.Generator().manual_seed(0))
+    return WeightSpace(model), shown, torch.zeros(images, dtype=torch.int64)
+
+
+def at_densities(space: WeightSpace, count: int) -> list[Any]:
+    """Return masks by magnitude, from a half of the weights to nearly all."""
+    kind, order = individual_type("mask", 2), np.argsort(-space.magnitudes)
+    made = []
+    for density in np.linspace(0.5, 0.95, count):
+        mask = np.zeros(space.size, bool)
+        mask[order[: round(density * space.size)]] = True
+        made.append(kind.from_numpy(mask))
+    return made
+
+
+def guesses(judge: FastEvaluator, genomes: list[Any]) -> Callable[[], Guesses]:
+    """Return our side: the class that each masked network gives to each image."""
+    return lambda: [judge.logits(judge.decode(genome)).argmax(1) for genome in genomes]
+
+
+def plainly(
+    space: WeightSpace, genomes: list[Any], images: torch.Tensor, labels: torch.Tensor
+) -> Callable[[], Guesses]:
+    """Return the other side: what a first version of any such program does."""
+    names = [layer.name for layer in space.layers]
+
+    def judged(genome: Any) -> torch.Tensor:
+        network = copy.deepcopy(space.model).eval()
+        masks = space.split(torch.from_numpy(genome.to_numpy()))
+        with torch.no_grad():
+            for name, mask in zip(names, masks, strict=True):
+                layer = network.get_submodule(name)
+                assert isinstance(layer.weight, nn.Parameter)
+                layer.weight.mul_(mask)
+            batches = DataLoader(TensorDataset(images, labels), batch_size=128)
+            return torch.cat([network(batch).argmax(1) for batch, _ in batches])
+
+    return lambda: [judged(genome) for genome in genomes]
+
+
+def alike(share: float) -> Callable[[Guesses, Guesses], bool]:
+    """Return what says whether so many of the guesses are the same."""
+    return lambda a, b: float((torch.stack(a) == torch.stack(b)).double().mean()) >= share
+
+
+def ceiling(
+    space: WeightSpace, images: torch.Tensor, labels: torch.Tensor, precision: str, *, rounds: int
+) -> Row:
+    """Measure which share of the speed of a plain matrix product the network reaches."""
+    judge = FastEvaluator(space, images, labels, precision=precision)
+    mask = np.ones(space.size, bool)
+    matrix = torch.randn(SIDE, SIDE).to(judge.images.dtype)
+    macs = float(np.diff(space.offsets) @ judge.macs) * len(images)
+    products = max(1, round(macs / SIDE**3))  # as much work as the images are
+
+    def multiply() -> None:
+        for _ in range(products):
+            matrix @ matrix
+
+    judge.logits(mask), multiply()
+    pairs = [(seconds(lambda: judge.logits(mask)), seconds(multiply)) for _ in range(2 * rounds)]
+    shares = [multiplied / judged * macs / (products * SIDE**3) for judged, multiplied in pairs]
+    lower, share, upper = np.percentile(shares, (25, 50, 75)).tolist()
+    return Row(
+        f"share of the ceiling, {precision}", f"{len(images)} images", f"{SIDE} x {SIDE} product",
+        float(np.median([judged for judged, _ in pairs])), "s", share, (lower, upper),
+        "0.8", share >= 0.8,
+    )  # fmt: skip
+
+
+def stopped_early(
+    space: WeightSpace, images: torch.Tensor, labels: torch.Tensor, *, quick: bool
+) -> Iterator[Row]:
+    """Record a run of MOEA/D with early stopping, and judge all its children plainly again.
+
+    Its masks are varied by importance and by layers; no guidance, whose passes would be the same on
+    both sides.
+    """
+    n, generations = (4, 1) if quick else (24, 5)
+    options: dict[str, Any] = {"early": True, "objectives": ("soft_error", "density")}
+    populations = []
+    for trial in (True, False):
+        judge = FastEvaluator(space, images, labels, passes=Passes(), **options)
+        populations.append(recorded(space, judge, n, 1, trial=trial)[0])
+    if populations[0] != populations[1]:
+        raise AssertionError("early stopping changed a population")
+    judge = FastEvaluator(
+        space, images, labels, passes=Passes(), precision="bf16", **options
+    )
+    children: list[Any] = []
+    ours = seconds(lambda: children.extend(recorded(space, judge, n, generations, trial=True)[1]))
+    theirs = seconds(plainly(space, children, images, labels))
+    spared = judge.passes["spared"] / (judge.passes["spared"] + judge.passes["fitness"])
+    yield replace(
+        Row("MOEA/D run, resnet56, bf16, stopped early", f"{len(children)} children"),
+        theirs="all children, deepcopy, DataLoader of 128, eager fp32",
+        value=ours,
+        ratio=theirs / ours,
+        aim="4 times",
+        reached=theirs / ours >= 4,
+        note=f"{spared:.0%} of the image passes spared",
+    )
+
+
+def recorded(
+    space: WeightSpace, judge: FastEvaluator, n: int, generations: int, *, trial: bool
+) -> tuple[list[Any], list[Any]]:
+    """Run MOEA/D, and return its last population as rows, and all that were judged."""
+    rng, score = np.random.default_rng(0), space.magnitudes
+    random.seed(0)
+    toolbox = base.Toolbox()
+    toolbox.register("evaluate", judge)
+    if trial:
+        toolbox.register("trial", judge.trial)
+    toolbox.register("mate", cxLayers, layers=space.offsets, rate=0.5, rng=rng)
+
+    def mutate(individual: Any) -> tuple[Any]:
+        return mutImportance(
+            individual, score=score, rate=0.002, change=rng.uniform(-0.02, 0.02), temperature=0.1,
+            rng=rng,
+        )  # fmt: skip
+
+    toolbox.register("mutate", mutate)
+    first = at_densities(space, n)
+    loop = moead(
+        toolbox, first, weights=weightsFor(2, n), neighbours=min(6, n), rng=rng,
+    )  # fmt: skip
+    made = list(islice(loop, generations + 1))
+    last = [(x.digest(), x.fitness.values) for x in made[-1].population]
+    return last, [*first, *(child for generation in made for child in generation.offspring)]
