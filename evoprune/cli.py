@@ -115,7 +115,12 @@ def _add_settings(run: argparse.ArgumentParser) -> None:
         help="what is minimised beside the density: error or soft_error",
     )
     add("--precision", default=default.precision, help="of the search: fp32, bf16 or auto")
-    add("--early", action="store_true", help="give candidates up whose fate is decided")
+    add(
+        "--no-early",
+        dest="early",
+        action="store_false",
+        help="judge every candidate to its last image, also where its fate is decided",
+    )
     add("--memory", type=float, metavar="MB", help="that activations of a pass may take")
     add("--threads", type=int, help="threads of torch (default: torch's own)")
     add("--seed", type=int, default=default.seed, help="(default: %(default)s)")

@@ -13,9 +13,9 @@ KINDS = ("fitness", "guidance", "recalibration")
 class Passes(Counter[str]):
     """Image passes by kind, and the seconds spent in them.
 
-    `KINDS` are the kinds that cost; "evaluations" counts candidates, "cached" those
-    of them that cost nothing and
-    "not finite" the candidates whose logits were not finite.
+    `KINDS` are the kinds that cost; "spared" are those that were not needed, because a candidate's
+    fate was decided. "evaluations" counts candidates, "cached" those of them that cost nothing,
+    "given up" those not judged to the end, and "not finite" those whose logits were not finite.
 
     >>> passes = Passes()
     >>> passes["guidance"] += 3 * 128

@@ -71,7 +71,7 @@ def other(tmp_path: Path, digits_weights: Path) -> RunDir:
     ("flags", "setting", "value"),
     [
         ("--precision bf16", "precision", "bf16"),
-        ("--early", "early", True),
+        ("--no-early", "early", False),
         ("--memory 900", "memory", 900.0),
         ("--measure error", "measure", "error"),
         ("--descent 0.25", "descent", 0.25),

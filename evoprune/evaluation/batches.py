@@ -46,24 +46,22 @@ def best_batch(
     shown = images[: max(sizes)]
     default = DEFAULT if DEFAULT in sizes else sizes[-1]
     expected = _outputs(network, shown, default)
-    alike = []
-    for size in sizes:
-        outputs = _outputs(network, shown, size)
-        if torch.equal(outputs, expected):
-            alike.append(size)
-        elif _apart(outputs, expected):
-            warnings.warn(
-                f"model: its outputs change with the batch size: {size} and {default} images a "
-                "pass give other errors; look for a layer that normalises over the batch",
-                stacklevel=2,
-            )
+    trials = {size: _outputs(network, shown, size) for size in sizes}
+    alike = [size for size in sizes if torch.equal(trials[size], expected)]
+    apart = [size for size in sizes if _apart(trials[size], expected)]
+    if apart:
+        warnings.warn(
+            f"model: its outputs change with the batch size: {apart[0]} and {default} images a "
+            "pass give other errors; look for a layer that normalises over the batch",
+            stacklevel=2,
+        )
     times: dict[int, float] = dict.fromkeys(alike, float("inf"))
     for _ in range(ROUNDS):  # in turn, so that a busy moment meets them all
         for size in alike:
             began = time.perf_counter()
             _outputs(network, shown, size).cpu()
             times[size] = min(times[size], time.perf_counter() - began)
-    return min(times, key=lambda size: times[size])
+    return min(times, key=lambda size: times[size], default=default)
 
 
 def check_memory(memory: float, needed: float, what: str) -> None:

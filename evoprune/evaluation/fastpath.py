@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from contextlib import nullcontext
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -18,15 +19,17 @@ import torch
 from evoprune.errors import InputError
 from evoprune.evaluation.batches import best_batch, check_memory
 from evoprune.evaluation.evaluator import Evaluator
-from evoprune.evaluation.guidance import Guidance
+from evoprune.evaluation.guidance import Guidance, check_pool
 from evoprune.evaluation.objectives import bounded
 from evoprune.evaluation.precision import DTYPES, check_precision
 from evoprune.evaluation.trial import Trial
 from evoprune.network.cost import activation_bytes
 from evoprune.network.datasets import check_labels
 from evoprune.network.folding import FoldedNetwork
-from evoprune.network.masks import batch_statistics
+from evoprune.network.masks import batch_statistics, batchnorms
 from evoprune.space.weights import Bits, WeightSpace
+
+ROUNDS = 10  # of images, at least, after which a candidate may be given up
 
 
 def folded_copy(space: WeightSpace, images: torch.Tensor, precision: str) -> FoldedNetwork:
@@ -37,11 +40,8 @@ def folded_copy(space: WeightSpace, images: torch.Tensor, precision: str) -> Fol
     """
     check_precision(precision, images.device)
     name = type(space.model).__name__
-    try:
-        network = FoldedNetwork(space.model, space.layers, images[:2], dtype=DTYPES[precision])
-    except RuntimeError as cause:
-        raise InputError(f"model: expected one that can be copied, not {name}: {cause}") from cause
-    if network.reason:
+    network = FoldedNetwork(space.model, space.layers, images[:2], dtype=DTYPES[precision])
+    if network.reason and batchnorms(space.model):
         warnings.warn(
             f"{name}: BatchNorm stays where it is, which costs time and changes no result: "
             f"{network.reason}",
@@ -49,7 +49,8 @@ def folded_copy(space: WeightSpace, images: torch.Tensor, precision: str) -> Fol
         )
     try:
         with torch.no_grad():
-            network(images[:2])
+            for run in (network, network.plain):
+                run(images[:2].to(network.dtype))
     except RuntimeError as cause:
         raise InputError(
             f"precision: {name} cannot run in {precision}: {str(cause).splitlines()[0]}; "
@@ -99,26 +100,39 @@ class FastEvaluator(Evaluator):
         largest, _ = activation_bytes(space.model, tuple(images.shape[1:]))
         if memory is not None:
             check_memory(memory, largest, "one image")
-        limit = None if memory is None else int(memory * 1e6 // largest)
-        self.batch = batch or best_batch(self.network, self.images, limit=limit)
+        limit = len(images) if memory is None else int(memory * 1e6 // largest)
+        if batch is None:  # of a trial, a batch is a round
+            rounds = max(1, len(images) // ROUNDS) if early else limit
+            batch = best_batch(self.network, self.images, limit=min(limit, rounds))
+        self.batch = min(batch, limit)
         if early:
             self._hardest_first()
 
     def trial(self, individual: Any) -> Trial:
-        """Begin to judge an individual, so that it can be given up before the last image."""
+        """Begin to judge an individual, so that it can be given up before the last image.
+
+        Raises:
+            InputError: if the evaluator was made without `early`.
+        """
+        if not self.early:
+            raise InputError("trial: expected an evaluator made with early=True")
         return Trial(self, individual)
 
     def logits(self, mask: Bits) -> torch.Tensor:
         """Run all images through the masked network; float32, shape (images, classes)."""
         self.put(mask)
-        return self.in_order([self.run(part) for part in self.images.split(self.batch)])
+        return self.in_order([self.run(part) for part in self.parts()])
 
-    def put(self, mask: Bits) -> list[torch.Tensor]:
-        """Put a mask on, recalibrated if that is wanted, and return the statistics of that."""
+    def parts(self) -> tuple[torch.Tensor, ...]:
+        """Cut the images into batches of like size: one image alone is multiplied differently."""
+        return self.images.tensor_split(ceil(len(self.images) / self.batch))
+
+    def put(self, mask: Bits) -> list[torch.Tensor] | None:
+        """Put a mask on, and return the statistics if it was recalibrated."""
         masks = self.masks(mask)
         if self.recalibration is None:
             self.network.put(masks)
-            return []
+            return None
         with self.passes.timed():
             statistics = self.network.put_recalibrated(
                 masks, self.recalibration.batches, self.recalibration.strength
@@ -144,7 +158,7 @@ class FastEvaluator(Evaluator):
 
     def _hardest_first(self) -> None:
         """Put the images first that the dense network is least sure of."""
-        outputs = torch.cat([self.run(part) for part in self.images.split(self.batch)])
+        outputs = torch.cat([self.run(part) for part in self.parts()])
         right = outputs.double().softmax(1).gather(1, self.labels[:, None])[:, 0]
         self.order = right.argsort(stable=True)
         self.images = _resident(self.images[self.order], self.images.dtype)
@@ -160,6 +174,7 @@ class FastGuidance(Guidance):
     def __init__(
         self, space: WeightSpace, images: torch.Tensor, *args: Any, **options: Any
     ) -> None:
+        check_pool(images)
         self.network = folded_copy(space, images, options.get("precision", "fp32"))
         super().__init__(space, _resident(images, self.network.dtype), *args, **options)
 
@@ -185,7 +200,7 @@ class FastGuidance(Guidance):
 
     def dense_outputs(self) -> torch.Tensor:
         """Return the dense network's outputs for the whole pool."""
-        with torch.inference_mode():
+        with torch.no_grad():
             return torch.cat([self.network(batch) for batch in self.images.split(256)])
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -73,8 +73,7 @@ class Guidance:
             raise unknown("guidance loss", loss, LOSSES)
         if statistics not in ("fixed", "batch"):
             raise unknown("statistics", statistics, ("fixed", "batch"))
-        if len(images) < 1:
-            raise InputError("images: expected at least one training image, got none")
+        check_pool(images)
         self.space, self.images, self.labels, self.rng = space, images, labels, rng
         self.batch, self.loss, self.temperature = min(batch, len(images)), loss, temperature
         self.statistics, self.precision = statistics, precision
@@ -84,9 +83,9 @@ class Guidance:
             self._dense = self.dense_outputs()
             self.passes["guidance"] += len(images)
 
-    def within(self, space: WeightSpace) -> Guidance:
+    def within(self, space: WeightSpace) -> Self:
         """Return the same guidance for the genes of another space of the network."""
-        narrowed = object.__new__(Guidance)
+        narrowed = object.__new__(type(self))
         narrowed.__dict__.update(self.__dict__, space=space)
         return narrowed
 
@@ -168,3 +167,9 @@ class Guidance:
             # Without its cache: a cached cast would outlive the mask it was made under.
             stack.enter_context(torch.autocast(device, torch.bfloat16, bf16, cache_enabled=False))
             yield
+
+
+def check_pool(images: torch.Tensor) -> None:
+    """Raise an InputError if there is no image to draw from."""
+    if len(images) < 1:
+        raise InputError("images: expected at least one training image, got none")

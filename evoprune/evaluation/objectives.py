@@ -16,7 +16,7 @@ from torch.nn import functional
 from evoprune.errors import InputError, unknown
 from evoprune.space.weights import Bits, WeightSpace
 
-ROUNDING = 1e-9  # of sums that are added up in another order
+ROUNDING = 1e-12  # of sums in double precision that are added up in another order
 
 
 @dataclass
@@ -74,7 +74,7 @@ def loss(candidate: Candidate) -> float:
     """Mean cross-entropy in nats; infinite if a logit is not finite."""
     if not torch.isfinite(candidate.logits).all():
         return float("inf")
-    return float(functional.cross_entropy(candidate.logits, candidate.labels))
+    return float(functional.cross_entropy(candidate.logits.double(), candidate.labels))
 
 
 def density(candidate: Candidate) -> float:
@@ -121,7 +121,7 @@ def at_least(objective: Objective, part: Candidate, share: float) -> float:
         return objective(part)
     if share == 0:
         return 0.0
-    return objective(part) * share * (1 - ROUNDING)
+    return max(0.0, objective(part) * share * (1 - ROUNDING) - ROUNDING)
 
 
 def resolve(objectives: Iterable[str | Objective]) -> list[Objective]:

@@ -42,11 +42,11 @@ def resolve_precision(name: str, device: torch.device | str) -> str:
 def check_precision(name: str, device: torch.device) -> None:
     """Raise an InputError if a precision is unknown or a device cannot convolve in it."""
     if name not in DTYPES:
-        raise unknown("precision", name, DTYPES)
-    image = torch.ones((1, 1, 3, 3), dtype=DTYPES[name], device=device)
+        raise unknown("precision", name, (*DTYPES, "auto"))
     try:
+        image = torch.ones((1, 1, 3, 3), dtype=DTYPES[name], device=device)
         torch.nn.functional.conv2d(image, image)
-    except RuntimeError as cause:
+    except (RuntimeError, TypeError) as cause:
         raise InputError(
             f"precision: {device} cannot convolve in {name}: {str(cause).splitlines()[0]}; "
             "write --precision fp32"

@@ -33,7 +33,7 @@ class Trial:
         self.evaluator, self.individual, self.key = evaluator, individual, key_of(individual)
         self.values: tuple[float, ...] | None = None
         self._outputs: list[torch.Tensor] = []
-        self._statistics: list[torch.Tensor] = []
+        self._statistics: list[torch.Tensor] | None = None
         passes = evaluator.passes
         passes["evaluations"] += 1
         passes["cached"] += self.key in evaluator.cache
@@ -56,8 +56,7 @@ class Trial:
             return
         with blamed(self.individual):
             self._put()
-            start = self.seen
-            self._outputs.append(evaluator.run(evaluator.images[start : start + evaluator.batch]))
+            self._outputs.append(evaluator.run(evaluator.parts()[len(self._outputs)]))
             if self.seen < len(evaluator.images):
                 self.low = self._bound(torch.cat(self._outputs))
                 return
@@ -79,7 +78,7 @@ class Trial:
         network = evaluator.network
         if network.holder is self:
             return
-        if self._statistics:
+        if self._statistics is not None:
             network.put_with(evaluator.masks(self.mask), self._statistics)
         else:
             self._statistics = evaluator.put(self.mask)

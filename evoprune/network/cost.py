@@ -103,22 +103,33 @@ def activation_bytes(model: nn.Module, image_shape: Sequence[int]) -> tuple[int,
 
     Returns:
         Bytes of a forward pass alone, which holds a layer's input, its output and a shortcut at a
-        time (three of the largest), and of one with a backward pass, which holds all outputs.
+        time (three of the largest), and of one with a backward pass, which holds what all layers
+        keep for it.
     """
-    sizes: list[int] = []
+    outputs, kept = [0], dict[int, int]()
 
     def note(module: nn.Module, inputs: object, output: object) -> None:
         if isinstance(output, torch.Tensor):
-            sizes.append(output.numel() * output.element_size())
+            outputs.append(output.numel() * output.element_size())
 
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        if tensor.data_ptr() not in weights:
+            kept[tensor.data_ptr()] = tensor.numel() * tensor.element_size()
+        return tensor
+
+    weights = {parameter.data_ptr() for parameter in model.parameters()}
     first = next(model.parameters())
     image = torch.zeros((1, *image_shape), dtype=first.dtype, device=first.device)
-    with ExitStack() as stack, torch.no_grad():
+    with ExitStack() as stack:
         stack.enter_context(modes_kept(model))
+        stack.enter_context(torch.enable_grad())
+        stack.enter_context(torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor))
         model.eval()
         for module in model.modules():
             if not any(module.children()):
                 stack.callback(module.register_forward_hook(note).remove)
-        model(image)
-    sizes.append(image.numel() * image.element_size())
-    return 3 * max(sizes), sum(sizes)
+        result = model(image)
+    outputs.append(image.numel() * image.element_size())
+    backward = max(sum(kept.values()), sum(outputs))
+    del result
+    return 3 * max(outputs), backward

@@ -17,6 +17,7 @@ from torch import fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
 
+from evoprune.errors import InputError
 from evoprune.network.layers import Layer
 from evoprune.network.masks import batchnorms, recalibrate
 
@@ -47,10 +48,11 @@ def foldable(graph: fx.Graph, model: nn.Module, names: Sequence[str]) -> dict[st
     owners = Counter(id(getattr(module, "weight", None)) for module in model.modules())
     found: dict[str, str] = {}
     for node in called:
-        norm, before = modules[node.target], node.args[0]
-        if not isinstance(norm, _BatchNorm) or norm.running_mean is None:
+        norm, inputs = modules[node.target], node.all_input_nodes
+        if not isinstance(norm, _BatchNorm) or norm.running_mean is None or len(inputs) != 1:
             continue
-        if not isinstance(before, fx.Node) or before.target not in names or len(before.users) > 1:
+        before = inputs[0]
+        if before.op != "call_module" or before.target not in names or len(before.users) > 1:
             continue
         layer = modules[before.target]
         once = calls[id(layer)] == calls[id(norm)] == owners[id(layer.weight)] == 1
@@ -71,6 +73,9 @@ class FoldedNetwork:
         example: a few images that the folded copy is tried on.
         dtype: of weights and activations; BatchNorm's own numbers stay float32.
 
+    Raises:
+        InputError: if the network cannot be copied.
+
     Attributes:
         modules: the layers of the copy.
         unmasked: the weights that the masks were last put on, folded or not, one a layer.
@@ -87,7 +92,7 @@ class FoldedNetwork:
         *,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        self.plain, self.dtype = copy.deepcopy(model).eval().requires_grad_(False), dtype
+        self.plain, self.dtype = _copy(model).eval().requires_grad_(False), dtype
         modules = dict(self.plain.named_modules(remove_duplicate=False))
         self.modules = [modules[layer.name] for layer in layers]
         self.norms: list[_BatchNorm | None] = [None] * len(layers)
@@ -95,7 +100,7 @@ class FoldedNetwork:
         self.reason: str | None = None
         self.folded: tuple[str, ...] = ()
         self._trained = [module.weight.clone() for module in self.modules]
-        self._biases = [module.bias for module in self.modules]
+        self._biases = [None if m.bias is None else m.bias.clone() for m in self.modules]
         self._fold(modules, [layer.name for layer in layers], example)
         self._once = self._scaled(self._trained)
         self._cast(images=example.ndim == 4)
@@ -152,33 +157,36 @@ class FoldedNetwork:
         self, modules: dict[str, nn.Module], names: Sequence[str], example: torch.Tensor
     ) -> None:
         """Take foldable norms out of the calls, if the outputs stay what they are."""
+        with torch.no_grad():
+            expected = self.plain(example)  # first: a network may keep what it first sees
         try:
             graph = fx.Tracer().trace(self.plain)
             norms = foldable(graph, self.plain, names)
-            with torch.no_grad():
-                expected = self.plain(example)
             for node in [n for n in graph.nodes if n.target in norms.values()]:
-                node.replace_all_uses_with(node.args[0])
+                node.replace_all_uses_with(node.all_input_nodes[0])
                 graph.erase_node(node)
-            fast = fx.GraphModule(self.plain, graph)
+            self.fast = fx.GraphModule(self.plain, graph)
+            self._give_biases([norms.get(name, "") for name in names], modules)
+            with torch.no_grad():
+                outputs = self.fast(example)
+            if (outputs - expected).abs().max() > TOLERANCE * expected.abs().max():
+                raise RuntimeError("the calls that were followed give other outputs")
         except Exception as cause:  # torch.fx runs the network's own code, which may raise anything
             self.reason = (str(cause) or repr(cause)).splitlines()[0]
-            return
-        behind = [modules[norms[name]] if name in norms else None for name in names]
-        self.norms = [norm if isinstance(norm, _BatchNorm) else None for norm in behind]
-        for module, norm in zip(self.modules, self.norms, strict=True):
-            if norm is not None and module.bias is None:  # the folded layer needs one
-                module.bias = nn.Parameter(module.weight.new_zeros(len(module.weight)), False)
-        self._biases = [None if m.bias is None else m.bias.clone() for m in self.modules]
-        self._write(*self._scaled(self._trained), None)
-        with torch.no_grad():
-            outputs = fast(example)
-        if (outputs - expected).abs().max() > TOLERANCE * expected.abs().max():
-            self.reason = "the calls that were followed give other outputs than the network"
-            self.norms = [None] * len(names)
+            self.fast, self.norms = self.plain, [None] * len(names)
             self._write(self._trained, self._biases, None)
             return
-        self.fast, self.folded = fast, tuple(norms.values())
+        self.folded = tuple(norms.values())
+
+    def _give_biases(self, behind: Sequence[str], modules: dict[str, nn.Module]) -> None:
+        """Note the norms, give each layer before one a bias, and fold."""
+        norms = [modules[name] if name else None for name in behind]
+        self.norms = [norm if isinstance(norm, _BatchNorm) else None for norm in norms]
+        for i, module in enumerate(self.modules):
+            if self.norms[i] is not None and module.bias is None:
+                module.bias = nn.Parameter(module.weight.new_zeros(len(module.weight)), False)
+                self._biases[i] = module.bias.clone()
+        self._write(*self._scaled(self._trained), None)
 
     def _scaled(
         self, weights: Sequence[torch.Tensor]
@@ -223,3 +231,13 @@ class FoldedNetwork:
         """Set BatchNorm's statistics to those that the network came with."""
         for buffer, value in self._statistics:
             buffer.copy_(value)
+
+
+def _copy(model: nn.Module) -> nn.Module:
+    try:
+        return copy.deepcopy(model)
+    except Exception as cause:  # a module may hold anything, such as a lock
+        raise InputError(
+            f"model: expected one that can be copied, not {type(model).__name__}: {cause}; give it "
+            "a __deepcopy__, or use the plain Evaluator and Guidance"
+        ) from cause

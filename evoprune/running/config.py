@@ -40,7 +40,7 @@ class Config:
         precision: of the search: "fp32", "bf16", or "auto" for the faster one of the device. The
             final front is judged anew in fp32, and test figures are always fp32.
         early: whether a candidate that can change nothing any more is given up before its last
-            image; the same individuals are found in fewer passes.
+            image: the same individuals are found in fewer passes.
         memory: megabytes that the activations of a pass may take; None sets no limit.
         seed: of all random streams.
         device: "cpu", "cuda" or another of torch's.
@@ -67,7 +67,7 @@ class Config:
     descent: float = 0.8
     measure: str = "soft_error"
     precision: str = "fp32"
-    early: bool = False
+    early: bool = True
     memory: float | None = None
     seed: int = 0
     device: str = "cpu"

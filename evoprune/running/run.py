@@ -158,6 +158,7 @@ class Run:
             **{f"passes_{kind}": int(self.passes[kind]) for kind in KINDS},
             passes=self.passes.spent(),
             cached=int(self.passes["cached"]),
+            spared=int(self.passes["spared"]),
             not_finite=int(self.passes["not finite"]),
             front=len(points),
             hypervolume=float(volume),

@@ -174,6 +174,7 @@ def summarise(
         },
         "splits": splits(problem),
         "passes": {kind: int(run.passes[kind]) for kind in KINDS},
+        "spared": int(run.passes["spared"]),
         "not_finite": int(run.passes["not finite"]),
         "phases": [
             phase("thresholds", ("thresholds",), first, coarse),

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from evoprune.errors import InputError
 from evoprune.evaluation.evaluator import Evaluator
-from evoprune.evaluation.objectives import OBJECTIVES, Candidate, resolve
+from evoprune.evaluation.objectives import OBJECTIVES, Candidate, at_least, bounded, resolve
 from evoprune.space.weights import WeightSpace
 
 USES = [64, 16, 1]  # output positions of the two convolutions, rows of the linear layer
@@ -123,3 +123,69 @@ def test_names_and_functions_may_be_mixed() -> None:
 def test_an_unknown_objective_brings_the_nearest_name() -> None:
     with pytest.raises(InputError, match="unknown objective 'densty': did you mean 'density'"):
         resolve(["error", "densty"])
+
+
+def random_logits(seed: int, labels: torch.Tensor, margin: float) -> torch.Tensor:
+    """Draw logits that put the margin on the right class."""
+    logits = torch.randn(20, 5, generator=torch.Generator().manual_seed(seed)) * 3
+    return logits + margin * functional.one_hot(labels, 5)
+
+
+MARGINS = pytest.mark.parametrize("margin", [0.0, 5.0, 20.0, 100.0])
+
+
+@MARGINS
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_an_objective_comes_to_at_least_its_bound_after_any_part_of_the_images(
+    space: WeightSpace, labels: torch.Tensor, name: str, margin: float
+) -> None:
+    for seed in range(10):
+        logits, whole = random_logits(seed, labels, margin), OBJECTIVES[name]
+        value = whole(given(logits, labels, space))
+        for seen in range(21):
+            part = given(logits[:seen], labels[:seen], space)
+            assert at_least(whole, part, seen / 20) <= value, (seed, seen)
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_the_bound_after_all_images_is_the_value(
+    space: WeightSpace, labels: torch.Tensor, name: str
+) -> None:
+    whole = given(random_logits(0, labels, 0.0), labels, space)
+    value = OBJECTIVES[name](whole)
+    assert at_least(OBJECTIVES[name], whole, 1.0) == pytest.approx(value, rel=1e-5)
+
+
+def test_the_bound_of_a_mean_counts_images_to_come_as_perfect(
+    space: WeightSpace, labels: torch.Tensor
+) -> None:
+    wrong = given(functional.one_hot((labels[:8] + 1) % 5, 5).float(), labels[:8], space)
+    assert at_least(OBJECTIVES["error"], wrong, 0.4) == pytest.approx(8 / 20)
+
+
+def test_before_any_image_a_mean_may_come_to_0_and_the_mask_is_known(
+    space: WeightSpace, labels: torch.Tensor
+) -> None:
+    none = given(torch.zeros(0, 5), labels[:0], space)
+    assert [at_least(OBJECTIVES[name], none, 0.0) for name in ("error", "soft_error", "loss")] == [
+        0.0, 0.0, 0.0,
+    ]  # fmt: skip
+    assert at_least(OBJECTIVES["density"], none, 0.0) == none.mask.mean()
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["error", "soft_error", "loss"])
+def test_a_bound_holds_where_a_logit_is_not_finite(
+    space: WeightSpace, labels: torch.Tensor, name: str, bad: float
+) -> None:
+    logits = random_logits(0, labels, 5.0)
+    logits[7, 3] = bad
+    value = OBJECTIVES[name](given(logits, labels, space))
+    for seen in range(21):
+        bound = at_least(OBJECTIVES[name], given(logits[:seen], labels[:seen], space), seen / 20)
+        assert bound <= value
+
+
+def test_every_objective_with_a_name_is_bounded_and_one_of_ones_own_is_not() -> None:
+    assert all(map(bounded, OBJECTIVES.values()))
+    assert not bounded(lambda candidate: 0.0)

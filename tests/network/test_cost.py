@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from evoprune.errors import InputError
-from evoprune.network.cost import macs_by_layer, macs_per_weight
+from evoprune.network.cost import activation_bytes, macs_by_layer, macs_per_weight
 from evoprune.network.layers import prunable
 from evoprune.network.models import build
 
@@ -89,3 +91,50 @@ def test_images_that_do_not_fit_are_refused_and_no_hook_stays() -> None:
     with pytest.raises(InputError, match=r"does not take images of shape \(3, 8, 8\)"):
         macs_by_layer(model, (3, 8, 8))
     assert not any(module._forward_hooks for module in model.modules())
+
+
+def test_activations_take_four_bytes_for_each_number_of_each_layer(model: nn.Module) -> None:
+    outputs = 3 * (3 * 8 * 8) + 3 * (4 * 4 * 4) + 2 * (4 * 2 * 2) + 5  # Conv to ReLU twice, the end
+    image = 1 * 8 * 8
+    assert activation_bytes(model, (1, 8, 8)) == (4 * 3 * (3 * 8 * 8), 4 * (outputs + image))
+
+
+def test_an_image_larger_than_every_output_is_the_largest() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 1, 1, stride=4), nn.Flatten(), nn.Linear(4, 2))
+    image = 3 * 8 * 8
+    assert activation_bytes(model, (3, 8, 8)) == (4 * 3 * image, 4 * (image + 4 + 4 + 2))
+
+
+def test_a_network_of_one_layer_holds_its_input_and_its_output() -> None:
+    assert activation_bytes(nn.Linear(12, 5), (12,)) == (4 * 3 * 12, 4 * 17)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_backward_pass_finds_no_more_than_was_reckoned_with(name: str) -> None:
+    model, kept = a_model(name), {}
+    own = {value.untyped_storage().data_ptr() for value in model.state_dict().values()}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        model(torch.zeros(1, *SHAPES[name]))
+    saved = sum(value.untyped_storage().nbytes() for at, value in kept.items() if at not in own)
+    assert 0 < saved <= 1.01 * activation_bytes(model, SHAPES[name])[1]
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_measuring_activations_leaves_the_network_as_it_was(
+    model: nn.Module, unchanged: Any, training: bool
+) -> None:
+    model.train(training)
+    with unchanged(model):
+        activation_bytes(model, (1, 8, 8))
+
+
+def test_measuring_activations_of_images_that_do_not_fit_leaves_no_hook(
+    model: nn.Module, unchanged: Any
+) -> None:
+    with unchanged(model.train()), pytest.raises((InputError, RuntimeError), match="channels"):
+        activation_bytes(model, (3, 8, 8))
