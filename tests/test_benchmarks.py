@@ -10,7 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import generation  # these five from tests/benchmarks, which pyproject.toml names to pytest
+import evaluation  # these seven from tests/benchmarks, which pyproject.toml names to pytest
+import generation
+import guidance
 import memory
 import numpy as np
 import pytest
@@ -29,7 +31,9 @@ def command() -> Any:
     return module
 
 
-@pytest.mark.parametrize("module", [generation, memory, scaling, selection])
+@pytest.mark.parametrize(
+    "module", [evaluation, generation, guidance, memory, scaling, selection]
+)
 def test_every_row_runs_in_small(module: Any) -> None:
     rows = list(module.rows(quick=True))
     assert rows

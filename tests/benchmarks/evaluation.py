@@ -11,6 +11,7 @@ import os
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 from deap import base
+from scaling import curve
 from timing import Row, compare, seconds
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -38,11 +40,10 @@ ALIKE = {"fp32": 0.9999, "bf16": 0.97}  # share of guesses that must be the same
 
 
 def rows(*, quick: bool) -> Iterator[Row]:
-    """Measure both networks in both precisions, the share of the ceiling, and early stopping."""
-    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    """Measure both networks in both precisions, the ceiling, early stopping, and the growth."""
     torch.set_flush_denormal(True)
     masks, images, rounds = (2, 20, 1) if quick else (40, 1000, 3)
-    for name in ("lenet", "resnet56"):
+    for name in ("lenet", "resnet20" if quick else "resnet56"):
         space, shown, labels = task(name, images)
         genomes = at_densities(space, masks)
         for precision, aim in (("fp32", 1.3), ("bf16", 2.2)):
@@ -59,6 +60,8 @@ def rows(*, quick: bool) -> Iterator[Row]:
     for precision in ("fp32", "bf16"):
         yield ceiling(space, shown, labels, precision, rounds=rounds)
     yield from stopped_early(space, shown, labels, quick=quick)
+    sizes = (5, 10, 20) if quick else (125, 250, 500, 1000)
+    yield curve("images", "one mask, resnet56, bf16", sizes, partial(judging, space, shown, labels))
 
 
 def task(name: str, images: int) -> tuple[WeightSpace, torch.Tensor, torch.Tensor]:
@@ -139,6 +142,14 @@ def ceiling(
         float(np.median([judged for judged, _ in pairs])), "s", share, (lower, upper),
         "0.8", share >= 0.8,
     )  # fmt: skip
+
+
+def judging(space: WeightSpace, images: torch.Tensor, labels: torch.Tensor, size: int) -> float:
+    """Return the median seconds that one mask takes on so many images."""
+    judge = FastEvaluator(space, images[:size], labels[:size], precision="bf16")
+    mask = np.ones(space.size, bool)
+    judge.logits(mask)
+    return float(np.median([seconds(lambda: judge.logits(mask)) for _ in range(5)]))
 
 
 def stopped_early(
