@@ -18,7 +18,8 @@ class Generation:
         number: 0 for the first population, then 1, 2, ...
         population: the individuals that survived, evaluated; not to be changed in place.
         offspring: the individuals evaluated in this generation, survivors or not. A survivor is
-            the same object in both lists. Empty in generation 0.
+            the same object in both lists. Empty in generation 0. One that was given up, because
+            its fate was decided, has no fitness.
         state: what the loop must be given back besides the population, as arrays.
     """
 

@@ -32,7 +32,7 @@ def best_batch(
 
     Args:
         network: from images to outputs.
-        images: the images of the trial are the first of them.
+        images: the first of them, as many as the largest size, are shown once a size and round.
         limit: the largest size that fits into memory; None for any.
 
     Returns:
@@ -42,11 +42,11 @@ def best_batch(
     known = SMALL if images.device.type == "cpu" else LARGE
     sizes = [size for size in known if size <= most]
     if len(sizes) < 2:
-        return min(most, DEFAULT)
+        return min(most, known[-1])
     shown = images[: max(sizes)]
     default = DEFAULT if DEFAULT in sizes else sizes[-1]
-    expected = _outputs(network, shown, default)
     trials = {size: _outputs(network, shown, size) for size in sizes}
+    expected = trials[default]
     alike = [size for size in sizes if torch.equal(trials[size], expected)]
     apart = [size for size in sizes if _apart(trials[size], expected)]
     if apart:
@@ -64,6 +64,11 @@ def best_batch(
     return min(times, key=lambda size: times[size], default=default)
 
 
+def cut(images: torch.Tensor, size: int) -> tuple[torch.Tensor, ...]:
+    """Cut images into batches of like size: one image alone is multiplied in another way."""
+    return images.tensor_split(ceil(len(images) / size))
+
+
 def check_memory(memory: float, needed: float, what: str) -> None:
     """Raise an InputError if so many megabytes do not hold what is needed, in bytes."""
     if memory * 1e6 < needed:
@@ -77,7 +82,7 @@ def check_memory(memory: float, needed: float, what: str) -> None:
 def _outputs(
     network: Callable[[torch.Tensor], torch.Tensor], images: torch.Tensor, size: int
 ) -> torch.Tensor:
-    return torch.cat([network(part) for part in images.split(size)])
+    return torch.cat([network(part) for part in cut(images, size)])
 
 
 def _apart(outputs: torch.Tensor, expected: torch.Tensor) -> bool:

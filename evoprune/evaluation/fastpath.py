@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import warnings
 from contextlib import nullcontext
-from math import ceil
 from typing import Any
 
 import numpy as np
@@ -17,10 +16,10 @@ import numpy.typing as npt
 import torch
 
 from evoprune.errors import InputError
-from evoprune.evaluation.batches import best_batch, check_memory
+from evoprune.evaluation.batches import best_batch, check_memory, cut
 from evoprune.evaluation.evaluator import Evaluator
-from evoprune.evaluation.guidance import Guidance, check_pool
-from evoprune.evaluation.objectives import bounded
+from evoprune.evaluation.guidance import DENSE_BATCH, Guidance, check_pool
+from evoprune.evaluation.objectives import OBJECTIVES, bounded
 from evoprune.evaluation.precision import DTYPES, check_precision
 from evoprune.evaluation.trial import Trial
 from evoprune.network.cost import activation_bytes
@@ -29,7 +28,7 @@ from evoprune.network.folding import FoldedNetwork
 from evoprune.network.masks import batch_statistics, batchnorms
 from evoprune.space.weights import Bits, WeightSpace
 
-ROUNDS = 10  # of images, at least, after which a candidate may be given up
+ROUNDS = 10  # in which a trial shows its images
 
 
 def folded_copy(space: WeightSpace, images: torch.Tensor, precision: str) -> FoldedNetwork:
@@ -72,6 +71,12 @@ class FastEvaluator(Evaluator):
             can be shown in the order of their difficulty; this is counted.
         **options: all others of `Evaluator`.
 
+    Attributes:
+        images: as the network reads them, in the order in which they are shown.
+        order: where each of these images, and its label, stood among those that were given.
+        batch: images a forward pass; those that went into finding it are counted as "trial", apart
+            from all that is spent.
+
     Raises:
         InputError: if the memory is too small for one image, or no bound is known for an objective
             of which trials are wanted.
@@ -91,8 +96,8 @@ class FastEvaluator(Evaluator):
         super().__init__(space, images, labels, **options)
         if early and not all(map(bounded, self.objectives)):
             raise InputError(
-                "early: expected objectives of which a bound is known while images are still to "
-                "come; leave the option out"
+                "early: expected objectives of which a bound is known before all images are seen, "
+                f"from {', '.join(OBJECTIVES)}; leave early out for one of your own"
             )
         self.early, self.order = early, torch.arange(len(images))
         self.network = folded_copy(space, images, self.precision)
@@ -101,10 +106,7 @@ class FastEvaluator(Evaluator):
         if memory is not None:
             check_memory(memory, largest, "one image")
         limit = len(images) if memory is None else int(memory * 1e6 // largest)
-        if batch is None:  # of a trial, a batch is a round
-            rounds = max(1, len(images) // ROUNDS) if early else limit
-            batch = best_batch(self.network, self.images, limit=min(limit, rounds))
-        self.batch = min(batch, limit)
+        self.batch = min(batch or best_batch(self._try, self.images, limit=limit), limit)
         if early:
             self._hardest_first()
 
@@ -121,11 +123,11 @@ class FastEvaluator(Evaluator):
     def logits(self, mask: Bits) -> torch.Tensor:
         """Run all images through the masked network; float32, shape (images, classes)."""
         self.put(mask)
-        return self.in_order([self.run(part) for part in self.parts()])
+        return self.in_order([self.run(self.images)])
 
-    def parts(self) -> tuple[torch.Tensor, ...]:
-        """Cut the images into batches of like size: one image alone is multiplied differently."""
-        return self.images.tensor_split(ceil(len(self.images) / self.batch))
+    def rounds(self) -> tuple[torch.Tensor, ...]:
+        """Cut the images into what a trial shows at a time, whatever the batch is."""
+        return self.images.tensor_split(min(ROUNDS, len(self.images)))
 
     def put(self, mask: Bits) -> list[torch.Tensor] | None:
         """Put a mask on, and return the statistics if it was recalibrated."""
@@ -147,7 +149,7 @@ class FastEvaluator(Evaluator):
     def run(self, images: torch.Tensor) -> torch.Tensor:
         """Run images of this evaluator through the network as it stands, and count them."""
         with torch.inference_mode(), self.passes.timed():
-            outputs = self.network(images)
+            outputs = torch.cat([self.network(part) for part in cut(images, self.batch)])
         self.passes["fitness"] += len(images)
         check_labels("evaluator", self.labels, outputs.shape[1])
         return outputs
@@ -156,9 +158,14 @@ class FastEvaluator(Evaluator):
         """Bring the outputs of all images from the order of difficulty back to that of labels."""
         return torch.cat(outputs)[self.order.argsort()]
 
+    def _try(self, images: torch.Tensor) -> torch.Tensor:
+        """Run images of the trial of batch sizes, and count them apart."""
+        self.passes["trial"] += len(images)
+        return self.network(images)
+
     def _hardest_first(self) -> None:
         """Put the images first that the dense network is least sure of."""
-        outputs = torch.cat([self.run(part) for part in self.parts()])
+        outputs = self.run(self.images)
         right = outputs.double().softmax(1).gather(1, self.labels[:, None])[:, 0]
         self.order = right.argsort(stable=True)
         self.images = _resident(self.images[self.order], self.images.dtype)
@@ -185,8 +192,8 @@ class FastGuidance(Guidance):
         network = self.network
         masks = self.space.split(torch.from_numpy(mask).to(self.images.device))
         (network.put if self.statistics == "fixed" else network.put_unfolded)(masks)
-        weights = [module.weight.requires_grad_(True) for module in network.modules]
         images = _resident(self.images[chosen.to(self.images.device)], network.dtype)
+        weights = [module.weight.requires_grad_(True) for module in network.modules]
         batchwise = batch_statistics(network.plain, momentum=0.0)
         normalised = batchwise if self.statistics == "batch" else nullcontext()
         try:
@@ -201,7 +208,7 @@ class FastGuidance(Guidance):
     def dense_outputs(self) -> torch.Tensor:
         """Return the dense network's outputs for the whole pool."""
         with torch.no_grad():
-            return torch.cat([self.network(batch) for batch in self.images.split(256)])
+            return torch.cat([self.network(batch) for batch in self.images.split(DENSE_BATCH)])
 
 
 def _resident(images: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

@@ -23,6 +23,7 @@ from evoprune.network.masks import batch_statistics, buffers_kept, masked, modes
 from evoprune.passes import Passes
 from evoprune.space.weights import WeightSpace
 
+DENSE_BATCH = 256  # images a pass of the dense network, whose outputs are the target
 LOSSES = ("logits", "distillation", "cross-entropy")
 
 
@@ -150,7 +151,7 @@ class Guidance:
         """Return the dense network's outputs for the whole pool; one pass an image."""
         with self._lent(), torch.no_grad():
             self.space.model.eval()
-            outputs = [self.space.model(batch).float() for batch in self.images.split(256)]
+            outputs = [self.space.model(batch).float() for batch in self.images.split(DENSE_BATCH)]
         return torch.cat(outputs)
 
     @contextmanager

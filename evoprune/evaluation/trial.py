@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import torch
 
 from evoprune.evaluation.evaluator import blamed, key_of
 from evoprune.evaluation.objectives import Candidate, at_least
+from evoprune.space.weights import Bits
 
 if TYPE_CHECKING:
     from evoprune.evaluation.fastpath import FastEvaluator
 
 
 class Trial:
-    """The judging of one individual, in rounds of a batch of images each.
+    """The judging of one individual, in rounds of a tenth of the images each.
 
     Args:
         evaluator: with `early`; its cache, counters and images are used.
@@ -41,8 +43,15 @@ class Trial:
             self.low = self.values = evaluator.cache[self.key][: len(evaluator.objectives)]
             return
         with blamed(individual):
-            self.mask = evaluator.decode(individual)
+            mask = np.asarray(evaluator.decode(individual))
+            self._packed, self._size = np.packbits(mask), len(mask)
             self.low = self._bound(None)
+
+    @property
+    def mask(self) -> Bits:
+        """The mask over all weights; kept as bits, because a generation of trials is open at once.
+        """  # noqa: D200
+        return np.unpackbits(self._packed, count=self._size).view(np.bool_)
 
     @property
     def seen(self) -> int:
@@ -50,13 +59,13 @@ class Trial:
         return sum(map(len, self._outputs))
 
     def advance(self) -> None:
-        """Show the next batch of images; after the last one the values are there."""
+        """Show the images of the next round; after the last one the values are there."""
         evaluator = self.evaluator
         if self.values is not None:
             return
         with blamed(self.individual):
             self._put()
-            self._outputs.append(evaluator.run(evaluator.parts()[len(self._outputs)]))
+            self._outputs.append(evaluator.run(evaluator.rounds()[len(self._outputs)]))
             if self.seen < len(evaluator.images):
                 self.low = self._bound(torch.cat(self._outputs))
                 return

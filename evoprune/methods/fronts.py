@@ -38,7 +38,7 @@ class Outcome:
 
     Attributes:
         front: of both phases and the dense network, sparsest first, with what is near it.
-        coarse: the front of phase 1 alone.
+        coarse: the front of phase 1 alone, in the precision of the search.
         anchors: the masks of the light and the heavy anchor.
         corridor: the genes that phase 2 could change.
         dense_error: of the dense network on the search images.

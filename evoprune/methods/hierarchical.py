@@ -207,8 +207,11 @@ def mask_toolbox(
     for slot, operator in vars(own).items() if own else ():
         if slot not in plain or operator.func is not plain[slot].func:
             setattr(toolbox, slot, operator)
-    if evaluator.early and toolbox.evaluate.func is evaluator:
-        toolbox.register("trial", evaluator.trial)
+    if evaluator.early and not hasattr(toolbox, "trial"):
+        # What is given up would be missed by another way of judging, or of choosing survivors.
+        ours = {"evaluate": evaluator, "map": evaluator.map, "select": selNSGA2}
+        if all(getattr(getattr(toolbox, slot), "func", None) == ours[slot] for slot in ours):
+            toolbox.register("trial", evaluator.trial)
     if not hasattr(toolbox, "population"):
         toolbox.register("population", first_masks, toolbox.individual, space)
     return toolbox
@@ -295,6 +298,7 @@ def hierarchical(
     if problem.precision != "fp32":
         exact = problem.evaluator(images=images, measure=config.measure, precision="fp32")
         near = near_front(judged_anew(near, exact), images=images)
+        error = judged_anew([whole], exact)[0].error
     return Outcome(
         near,
         front_of(first),

@@ -127,6 +127,7 @@ class Variation:
         for child in generation.offspring:
             new = child.digest() not in getattr(child, "parents", ())
             survived = new and id(child) in survivors
+            # At its whole price, also if it was given up: else early stopping would change choices.
             cost = self.cost * new + getattr(child, "passes", 0)
             if hasattr(child, "operator"):
                 self.mutation_credit.credit(child.operator, survived=survived, passes=cost)

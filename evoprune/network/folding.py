@@ -21,17 +21,26 @@ from evoprune.errors import InputError
 from evoprune.network.layers import Layer
 from evoprune.network.masks import batchnorms, recalibrate
 
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 TOLERANCE = 1e-3  # of folded outputs, as a share of the largest; rounding stays below 1e-5
+
+
+class Tracer(fx.Tracer):
+    """A tracer that sees a BatchNorm of one's own as one layer too, which it leaves alone."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        """Whether a module is one call."""
+        return isinstance(m, _BatchNorm) or super().is_leaf_module(m, module_qualified_name)
 
 
 def foldable(graph: fx.Graph, model: nn.Module, names: Sequence[str]) -> dict[str, str]:
     """Find the BatchNorm layers that can be folded into the layer before them.
 
     That is where the layer's output goes to the BatchNorm alone, both are called once, the weight
-    belongs to no other layer, and the BatchNorm keeps running statistics.
+    belongs to no other layer, and the BatchNorm is one of torch's and keeps running statistics.
 
     Args:
-        graph: the calls of the model, as torch.fx traces them.
+        graph: the calls of the model, as `Tracer` follows them.
         model: in evaluation mode.
         names: the layers that something may be folded into.
 
@@ -39,7 +48,7 @@ def foldable(graph: fx.Graph, model: nn.Module, names: Sequence[str]) -> dict[st
         The name of the BatchNorm by the name of the layer before it.
 
     >>> model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU()).eval()
-    >>> foldable(fx.Tracer().trace(model), model, ["0"])
+    >>> foldable(Tracer().trace(model), model, ["0"])
     {'0': '1'}
     """
     modules = dict(model.named_modules(remove_duplicate=False))
@@ -49,7 +58,7 @@ def foldable(graph: fx.Graph, model: nn.Module, names: Sequence[str]) -> dict[st
     found: dict[str, str] = {}
     for node in called:
         norm, inputs = modules[node.target], node.all_input_nodes
-        if not isinstance(norm, _BatchNorm) or norm.running_mean is None or len(inputs) != 1:
+        if type(norm) not in NORMS or norm.running_mean is None or len(inputs) != 1:
             continue
         before = inputs[0]
         if before.op != "call_module" or before.target not in names or len(before.users) > 1:
@@ -157,10 +166,13 @@ class FoldedNetwork:
         self, modules: dict[str, nn.Module], names: Sequence[str], example: torch.Tensor
     ) -> None:
         """Take foldable norms out of the calls, if the outputs stay what they are."""
+        statistics = [(b, b.clone()) for n in batchnorms(self.plain) for b in n.buffers()]
         with torch.no_grad():
-            expected = self.plain(example)  # first: a network may keep what it first sees
+            self.plain(example)  # first: a network may keep what it first sees
+            _perturb(self.plain)  # what is as good as nothing would not show in the outputs
+            expected = self.plain(example)
         try:
-            graph = fx.Tracer().trace(self.plain)
+            graph = Tracer().trace(self.plain)
             norms = foldable(graph, self.plain, names)
             for node in [n for n in graph.nodes if n.target in norms.values()]:
                 node.replace_all_uses_with(node.all_input_nodes[0])
@@ -169,14 +181,18 @@ class FoldedNetwork:
             self._give_biases([norms.get(name, "") for name in names], modules)
             with torch.no_grad():
                 outputs = self.fast(example)
-            if (outputs - expected).abs().max() > TOLERANCE * expected.abs().max():
+            apart = TOLERANCE * float(expected.nan_to_num().abs().max())
+            if not torch.allclose(outputs, expected, rtol=0, atol=apart, equal_nan=True):
                 raise RuntimeError("the calls that were followed give other outputs")
         except Exception as cause:  # torch.fx runs the network's own code, which may raise anything
             self.reason = (str(cause) or repr(cause)).splitlines()[0]
             self.fast, self.norms = self.plain, [None] * len(names)
             self._write(self._trained, self._biases, None)
-            return
-        self.folded = tuple(norms.values())
+        else:
+            self.folded = tuple(norms.values())
+        finally:
+            for buffer, value in statistics:
+                buffer.copy_(value)
 
     def _give_biases(self, behind: Sequence[str], modules: dict[str, nn.Module]) -> None:
         """Note the norms, give each layer before one a bias, and fold."""
@@ -241,3 +257,12 @@ def _copy(model: nn.Module) -> nn.Module:
             f"model: expected one that can be copied, not {type(model).__name__}: {cause}; give it "
             "a __deepcopy__, or use the plain Evaluator and Guidance"
         ) from cause
+
+
+def _perturb(model: nn.Module) -> None:
+    """Move the statistics of every BatchNorm, of each channel by another share of its deviation."""
+    for norm in batchnorms(model):
+        if norm.running_mean is not None and norm.running_var is not None:
+            steps = torch.linspace(-0.2, 0.2, norm.num_features, device=norm.running_mean.device)
+            norm.running_mean += steps * norm.running_var.sqrt()
+            norm.running_var *= 1 + steps

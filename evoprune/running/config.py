@@ -40,7 +40,8 @@ class Config:
         precision: of the search: "fp32", "bf16", or "auto" for the faster one of the device. The
             final front is judged anew in fp32, and test figures are always fp32.
         early: whether a candidate that can change nothing any more is given up before its last
-            image: the same individuals are found in fewer passes.
+            image: the same individuals are found in fewer passes. Under a budget of passes, what
+            is spared goes into a longer search.
         memory: megabytes that the activations of a pass may take; None sets no limit.
         seed: of all random streams.
         device: "cpu", "cuda" or another of torch's.

@@ -14,6 +14,7 @@ from evoprune.errors import InputError
 from evoprune.evaluation.batches import check_memory
 from evoprune.evaluation.evaluator import Recalibration
 from evoprune.evaluation.fastpath import FastEvaluator, FastGuidance
+from evoprune.evaluation.guidance import DENSE_BATCH
 from evoprune.evaluation.precision import resolve_precision
 from evoprune.network import datasets, models
 from evoprune.network.cost import activation_bytes
@@ -52,6 +53,7 @@ class Problem:
         streams: the random streams of the run.
         precision: of the search, "fp32" or "bf16".
         device: where network and images are.
+        memory: megabytes that the activations of a pass may take; None sets no limit.
     """
 
     space: WeightSpace
@@ -254,7 +256,7 @@ def _check_fit_into_memory(config: Config, model: nn.Module, image: tuple[int, .
     if config.recalibrate > 0:
         needs["a batch of recalibration"] = CALIBRATION[1] * forward
     if config.guided:
-        needs["a batch of guidance"] = BATCH * backward
+        needs["a batch of guidance"] = max(BATCH * backward, DENSE_BATCH * forward)
     largest = max(needs, key=lambda what: needs[what])
     check_memory(config.memory or 0.0, needs[largest], largest)
 

@@ -9,7 +9,7 @@ individuals, one by one. docs/performance.md has the proofs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -66,7 +66,7 @@ def judge_offspring(
     each is finished or a certain loser (see `losers`). Copies are judged once.
 
     Args:
-        toolbox: with `trial`.
+        toolbox: with `trial`; its `select` has to fill up front by front, as `selNSGA2` does.
         parents: evaluated; as many survive.
         offspring: those without a valid fitness are judged; losers stay without.
 
@@ -74,37 +74,34 @@ def judge_offspring(
         Those that had no fitness, losers among them.
     """
     invalid = [individual for individual in offspring if not individual.fitness.valid]
-    first = {individual.digest(): individual for individual in reversed(invalid)}
+    first = {content(individual): individual for individual in reversed(invalid)}
     trials = {key: toolbox.trial(individual) for key, individual in first.items()}
-    known = {
-        x.digest(): x.fitness.values
-        for x in [*parents, *offspring]
-        if x.fitness.valid and getattr(x.fitness, "violation", 0.0) <= 0
-    }
-    running = [key for key in trials if key not in known]
+    running, finished = list(trials), _feasible([*parents, *offspring])
     for key in running:
         trials[key].advance()
-    while True:
-        known |= {key: trials[key].values for key in running if trials[key].values is not None}
-        running = [key for key in running if trials[key].values is None]
-        if not running:
-            break
+    while running:
+        for key in [key for key in running if trials[key].values is not None]:
+            first[key].fitness.values = trials[key].values
+            running.remove(key)
+            finished |= _feasible([first[key]])
         lows = np.array([trials[key].low for key in running])
-        lost, level = losers(np.array(list(known.values())), lows, len(parents))
-        for key, gone in zip(running, lost.tolist(), strict=True):
-            if gone:
-                trials[key].give_up()
-        left = np.flatnonzero(~lost)
-        if left.size:
-            trials[running[left[np.argmin(level[left])]]].advance()
-        running = [running[i] for i in left.tolist()]
+        lost, level = losers(finished, lows, len(parents))
+        for key in [running[i] for i in np.flatnonzero(lost)]:
+            trials[key].give_up()
+        running = [running[i] for i in np.flatnonzero(~lost)]
+        if running:
+            trials[running[np.argmin(level[~lost])]].advance()
     for individual in invalid:
-        if (values := known.get(individual.digest())) is not None:
-            individual.fitness.values = values
+        judged = first[content(individual)].fitness
+        if judged.valid:
+            individual.fitness.values = judged.values
+            individual.fitness.violation = judged.violation
     return invalid
 
 
-def losers(finished: Floats, lows: Floats, survivors: int) -> tuple[NDArray[np.bool_], Floats]:
+def losers(
+    finished: Mapping[bytes, tuple[float, ...]], lows: Floats, survivors: int
+) -> tuple[NDArray[np.bool_], NDArray[np.intp]]:
     """Tell which unfinished points certainly do not survive a selection by NSGA-II.
 
     A point's rank is the longest chain of points that dominate one another and it. An unfinished
@@ -113,7 +110,7 @@ def losers(finished: Floats, lows: Floats, survivors: int) -> tuple[NDArray[np.b
     as many finished points as survive rank, at worst, before an unfinished one at best, it is lost.
 
     Args:
-        finished: shape (n, objectives), of distinct individuals.
+        finished: the objectives of distinct feasible individuals, by their content.
         lows: shape (m, objectives), the best that the unfinished may come to.
         survivors: how many survive.
 
@@ -122,13 +119,32 @@ def losers(finished: Floats, lows: Floats, survivors: int) -> tuple[NDArray[np.b
 
     Source: ours.
 
-    >>> losers(np.array([[0., 0.], [1., 1.]]), np.array([[2., 2.], [0., 3.]]), survivors=2)
+    >>> points = {b"a": (0.0, 0.0), b"b": (1.0, 1.0)}
+    >>> losers(points, np.array([[2.0, 2.0], [0.0, 3.0]]), survivors=2)
     (array([ True, False]), array([2, 1]))
     """
-    rank = ranks(finished)
-    no_worse = (finished[:, None] <= lows[None]).all(axis=2)
-    dominates = no_worse & (finished[:, None] < lows[None]).any(axis=2)
-    best = np.where(dominates, rank[:, None] + 1, 0).max(axis=0, initial=0)
-    above = (lows[None] <= finished[:, None]).all(axis=2).sum(axis=1)
+    if len(lows) == 0 or len(finished) < survivors:
+        return np.zeros(len(lows), bool), np.zeros(len(lows), np.intp)
+    points = np.array(list(finished.values()))
+    rank = ranks(points)
+    no_worse = (points[:, None] <= lows[None]).all(axis=2)
+    dominates = no_worse & (points[:, None] < lows[None]).any(axis=2)
+    best = np.where(dominates, rank[:, None] + 1, 0).max(axis=0)
+    above = (lows[None] <= points[:, None]).all(axis=2).sum(axis=1)
     before = (rank + above)[:, None] < best[None]
     return before.sum(axis=0) >= survivors, best
+
+
+def content(individual: Any) -> bytes:
+    """Return bytes that tell individuals of unlike genes apart."""
+    own = hasattr(individual, "digest")
+    return individual.digest() if own else np.asarray(individual).tobytes()
+
+
+def _feasible(individuals: Iterable[Any]) -> dict[bytes, tuple[float, ...]]:
+    """Return the objectives of those that are judged and break no constraint, by their content."""
+    return {
+        content(individual): individual.fitness.values
+        for individual in individuals
+        if individual.fitness.valid and getattr(individual.fitness, "violation", 0.0) <= 0
+    }

@@ -57,7 +57,7 @@ def moead(
         toolbox: DEAP's, with `evaluate`, `mate` and `mutate`, and `clone` and `map` as they are by
             default. `select` is not asked: the neighbourhood decides who survives. With `trial`
             (see `search.early`) and a monotone scalarisation, children are judged by it, one at a
-            time, as far as they can still change anything.
+            time and not by `map` and `evaluate`, as far as they can still change anything.
         population: 4 or more individuals, as many as weights; those with a valid fitness are not
             evaluated again. The list is not changed.
         weights: shape (n, objectives), such as `operators.decomposition.weightsFor(2, n)`.
@@ -76,7 +76,8 @@ def moead(
         state: of that generation; given, even generation 0 is taken for one yielded before.
 
     Yields:
-        A Generation. One individual may stand in several places of its population.
+        A Generation. One individual may stand in several places of its population; a trial that
+        was given up leaves its individual without a fitness.
 
     Raises:
         InputError: if the population is under 4 or not as many as the weights, or a setting is
@@ -186,8 +187,8 @@ class Scale:
     ) -> Callable[[Floats], bool]:
         """Return what says of the best that a child can come to whether it can change nothing.
 
-        That is where it moves the ideal point in no objective, a member of the population is at
-        least as good in all of them, and it replaces nobody in the pool.
+        That is where a member of the population is at least as good in all objectives, so that
+        neither the ideal point nor an archive would change, and it replaces nobody in the pool.
         """
         others = [population[i] for i in pool]
         feasible = all(_violation(other) <= 0 for other in population)
@@ -195,7 +196,7 @@ class Scale:
         theirs = self.scores(others, weights[pool])
 
         def nothing_left(low: Floats) -> bool:
-            if not feasible or (low < self.ideal).any() or not (points <= low).all(axis=1).any():
+            if not feasible or not (points <= low).all(axis=1).any():
                 return False
             return bool((self.scores_of(low[None], weights[pool]) > theirs).all())
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from evoprune.errors import InputError
 from evoprune.records import Generation
-from evoprune.search.early import judge_offspring
+from evoprune.search.early import content, judge_offspring
 from operators.selection import assignCrowding, selCrowdedTournament
 
 
@@ -40,7 +40,8 @@ def nsga2(
             `operators.selection.selNSGA2`), and `clone` and `map` as they are by default. Parents
             come from `select_parents(population, n)` if registered, for which crowding distances
             are set, else from a crowded tournament. With `trial` (see `search.early`) offspring
-            are judged by it, as far as their survival is open.
+            are judged by it, not by `map` and `evaluate`, as far as their survival is open; then
+            `select` has to be one that fills up front by front.
         population: 4 or more individuals of any number; those with a valid fitness are not
             evaluated again. The list is not changed.
         mating_probability: chance that a pair of parents is crossed, 0 to 1.
@@ -98,9 +99,7 @@ def distinct(individuals: Sequence[Any], n: int) -> list[Any]:
     first: dict[bytes, Any] = {}
     copies = []
     for individual in individuals:
-        own = hasattr(individual, "digest")
-        key = individual.digest() if own else np.asarray(individual).tobytes()
-        if first.setdefault(key, individual) is not individual:
+        if first.setdefault(content(individual), individual) is not individual:
             copies.append(individual)
     return [*first.values(), *copies[: max(0, n - len(first))]]
 

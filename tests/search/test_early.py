@@ -56,15 +56,33 @@ class Shown:
         assert self.values is None
 
 
-def toolbox(*, early: bool) -> base.Toolbox:
+def toolbox(*, early: bool, feasible: bool = True) -> base.Toolbox:
     made = base.Toolbox()
-    made.register("evaluate", whole)
+    made.register("evaluate", whole if feasible else restricted)
     made.register("mate", tools.cxTwoPoint)
     made.register("mutate", tools.mutFlipBit, indpb=2 / GENES)
     made.register("select", selNSGA2)
     if early:
-        made.register("trial", Shown)
+        made.register("trial", Shown if feasible else Restricted)
     return made
+
+
+class Restricted(Shown):
+    """A trial of individuals that are infeasible if gene 0 is set."""
+
+    def __init__(self, individual: Any) -> None:
+        super().__init__(individual)
+        self.individual = individual
+
+    def advance(self) -> None:
+        super().advance()
+        if self.values is not None:
+            self.individual.fitness.violation = float(self.individual[0])
+
+
+def restricted(individual: Any) -> tuple[float, float]:
+    individual.fitness.violation = float(individual[0])
+    return whole(individual)
 
 
 def start(n: int, seed: int) -> list[Any]:
@@ -73,12 +91,12 @@ def start(n: int, seed: int) -> list[Any]:
     return [kind.from_numpy(rng.random(GENES) < rng.random()) for _ in range(n)]
 
 
-def run(loop: Any, seed: int, *, early: bool, n: int = 12, stop: int = 25, **settings: Any) -> Any:
+def run(loop: Any, seed: int, *, early: bool, feasible: bool = True, **settings: Any) -> Any:
     """Return the populations of all generations as rows, and the archive's points."""
     random.seed(seed)
-    archive, seen = Archive(), []
-    rng = np.random.default_rng(seed)
-    for generation in islice(loop(toolbox(early=early), start(n, seed), rng=rng, **settings), stop):
+    archive, seen, rng = Archive(), [], np.random.default_rng(seed)
+    box = toolbox(early=early, feasible=feasible)
+    for generation in islice(loop(box, start(12, seed), rng=rng, **settings), 25):
         archive.update([*generation.offspring, *generation.population])
         seen.append([(list(x), x.fitness.values) for x in generation.population])
     return seen, archive.points().tolist()
@@ -99,6 +117,17 @@ def test_moead_has_the_same_populations_and_archive_with_early_stopping(
         "weights": weightsFor(2, 12), "neighbours": 4, "scalarise": scalarise, "batch": batch,
     }  # fmt: skip
     assert run(moead, seed, early=True, **settings) == run(moead, seed, early=False, **settings)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(
+    ("loop", "settings"), [(nsga2, {}), (moead, {"weights": weightsFor(2, 12), "neighbours": 4})]
+)
+def test_populations_are_the_same_where_some_are_infeasible(
+    loop: Any, settings: dict[str, Any], seed: int
+) -> None:
+    both = [run(loop, seed, early=early, feasible=False, **settings) for early in (True, False)]
+    assert both[0] == both[1]
 
 
 def test_moead_without_normalisation_has_the_same_populations_too() -> None:
@@ -164,12 +193,16 @@ def test_copies_among_the_offspring_are_judged_once(monkeypatch: pytest.MonkeyPa
     assert Shown.images <= IMAGES
 
 
+def named(points: np.ndarray) -> dict[bytes, tuple[float, ...]]:
+    return {bytes([i]): tuple(row) for i, row in enumerate(points.tolist())}
+
+
 @pytest.mark.parametrize("objectives", [2, 3])
 def test_a_loser_does_not_survive_whatever_the_unfinished_come_to(objectives: int) -> None:
     rng, found = np.random.default_rng(0), 0
     for _ in range(200):
         finished, lows = rng.random((12, objectives)), rng.random((5, objectives)) + 0.2
-        lost, _ = losers(finished, lows, survivors=6)
+        lost, _ = losers(named(finished), lows, survivors=6)
         for _ in range(10):
             final = lows + rng.exponential(0.3, lows.shape) * (rng.random(lows.shape) < 0.5)
             rank = ranks(np.concatenate([finished, final]))
@@ -180,11 +213,11 @@ def test_a_loser_does_not_survive_whatever_the_unfinished_come_to(objectives: in
 
 
 def test_nothing_is_lost_while_fewer_are_finished_than_survive() -> None:
-    lost, _ = losers(np.zeros((3, 2)), np.ones((2, 2)), survivors=4)
+    lost, _ = losers(named(np.zeros((3, 2))), np.ones((2, 2)), survivors=4)
     assert not lost.any()
 
 
 def test_the_last_of_a_chain_is_lost_where_those_before_it_survive() -> None:
     chain = np.array([[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]])
-    lost, level = losers(chain, np.array([[3.0, 3.0], [2.0, 3.0]]), survivors=3)
+    lost, level = losers(named(chain), np.array([[3.0, 3.0], [2.0, 3.0]]), survivors=3)
     assert (lost.tolist(), level.tolist()) == ([True, True], [3, 3])
