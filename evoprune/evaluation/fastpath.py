@@ -102,10 +102,11 @@ class FastEvaluator(Evaluator):
         self.early, self.order = early, torch.arange(len(images))
         self.network = folded_copy(space, images, self.precision)
         self.images = _resident(images, DTYPES[self.precision])
-        largest, _ = activation_bytes(space.model, tuple(images.shape[1:]))
+        limit = len(images)
         if memory is not None:
-            check_memory(memory, largest, "one image")
-        limit = len(images) if memory is None else int(memory * 1e6 // largest)
+            needed, _ = activation_bytes(space.model, tuple(images.shape[1:]))
+            check_memory(memory, needed, "one image")
+            limit = int(memory * 1e6 // needed)
         self.batch = min(batch or best_batch(self._try, self.images, limit=limit), limit)
         if early:
             self._hardest_first()
