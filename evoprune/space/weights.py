@@ -70,7 +70,8 @@ class WeightSpace:
         genes: number of free genes, the length of a mask genome.
 
     Raises:
-        InputError: if no layer can be pruned or a name fits none.
+        InputError: if no layer can be pruned, a name fits none, or a weight is computed from other
+            tensors at each pass, so that a mask on it would be lost.
     """
 
     def __init__(
@@ -83,6 +84,13 @@ class WeightSpace:
     ) -> None:
         self.model = model
         self.layers = prunable(model, include=include, exclude=exclude)
+        for layer in self.layers:
+            if not isinstance(layer.module.weight, nn.Parameter):
+                raise InputError(
+                    f"model: the weight of {layer.name} is computed at each pass; make it plain by "
+                    "torch.nn.utils.parametrize.remove_parametrizations or "
+                    "torch.nn.utils.prune.remove, or exclude the layer"
+                )
         self.parameters = [layer.module.weight for layer in self.layers]
         sizes = [parameter.numel() for parameter in self.parameters]
         self.offsets = np.concatenate([[0], np.cumsum(sizes)])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import prune
 
 from evoprune.errors import InputError
 from evoprune.space.weights import Corridor, WeightSpace
@@ -153,3 +156,13 @@ def test_a_corridor_without_a_free_gene_is_refused() -> None:
 def test_a_network_without_weights_to_prune_is_refused() -> None:
     with pytest.raises(InputError, match="at least one Conv or Linear layer"):
         WeightSpace(nn.Sequential(nn.BatchNorm2d(2), nn.ReLU()))
+
+
+@pytest.mark.parametrize(
+    "make", [torch.nn.utils.parametrizations.weight_norm, lambda m: prune.identity(m, "weight")]
+)
+def test_a_weight_that_is_computed_at_each_pass_is_refused(model: nn.Module, make: Any) -> None:
+    make(model[3])
+    with pytest.raises(InputError, match=r"^model: the weight of 3 is computed at each pass; "):
+        WeightSpace(model)
+    assert len(WeightSpace(model, exclude=["3"]).layers) == 2
