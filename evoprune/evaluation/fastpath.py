@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from contextlib import nullcontext
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,8 @@ from evoprune.network.folding import FoldedNetwork
 from evoprune.network.masks import batch_statistics, batchnorms
 from evoprune.space.weights import Bits, WeightSpace
 
-ROUNDS = 10  # in which a trial shows its images
+ROUNDS = 10  # in which a trial shows its images, at most
+ROUND = 100  # images, at least: fewer cost nearly as much, and the masks are put on each time
 
 
 def folded_copy(space: WeightSpace, images: torch.Tensor, precision: str) -> FoldedNetwork:
@@ -128,7 +130,7 @@ class FastEvaluator(Evaluator):
 
     def rounds(self) -> tuple[torch.Tensor, ...]:
         """Cut the images into what a trial shows at a time, whatever the batch is."""
-        return self.images.tensor_split(min(ROUNDS, len(self.images)))
+        return self.images.tensor_split(min(ROUNDS, ceil(len(self.images) / ROUND)))
 
     def put(self, mask: Bits) -> list[torch.Tensor] | None:
         """Put a mask on, and return the statistics if it was recalibrated."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Trial:
-    """The judging of one individual, in rounds of a tenth of the images each.
+    """The judging of one individual, in a few rounds of images.
 
     Args:
         evaluator: with `early`; its cache, counters and images are used.

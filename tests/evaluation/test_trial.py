@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from evoprune.errors import CandidateError, InputError
+from evoprune.evaluation import fastpath
 from evoprune.evaluation.evaluator import Recalibration
 from evoprune.evaluation.fastpath import FastEvaluator
 from evoprune.evaluation.trial import Trial
@@ -40,6 +41,12 @@ def judge_of(
     """Make an evaluator whose trials take four rounds of at most 6 of the 20 images."""
     settings = {"objectives": ALL, "batch": 6, "early": True, "recalibration": renewal(strength)}
     return FastEvaluator(space, images, labels, **{**settings, **options})
+
+
+@pytest.fixture(autouse=True)
+def small_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let few images make ten rounds."""
+    monkeypatch.setattr(fastpath, "ROUND", 2)
 
 
 @pytest.fixture
