@@ -47,6 +47,19 @@ def model() -> nn.Module:
 
 
 @pytest.fixture
+def broken(model: nn.Module) -> list[bool]:
+    """Let a network, and copies of it, break as long as there is something in this list."""
+    anything: list[bool] = []
+
+    def check(module: nn.Module, inputs: object) -> None:
+        if anything:
+            raise FloatingPointError("the layer broke")
+
+    model[3].register_forward_pre_hook(check)
+    return anything
+
+
+@pytest.fixture
 def two_heads() -> nn.Module:
     """A network whose second head, of 320 weights like the first, serves in training alone."""
 

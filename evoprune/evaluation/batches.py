@@ -14,7 +14,7 @@ from evoprune.errors import InputError
 SMALL = (25, 50, 100, 200)  # on a CPU: they stay in its cache
 LARGE = (250, 1000, 4000)  # on any other device: enough to keep it busy
 DEFAULT = 100
-ROUNDS = 3
+TRIES = 3  # of each size
 VISIBLE = 1e-3  # share of the largest output by which a batch size may change outputs unnoticed
 
 
@@ -56,7 +56,7 @@ def best_batch(
             stacklevel=2,
         )
     times: dict[int, float] = dict.fromkeys(alike, float("inf"))
-    for _ in range(ROUNDS):  # in turn, so that a busy moment meets them all
+    for _ in range(TRIES):  # in turn, so that a busy moment meets them all
         for size in alike:
             began = time.perf_counter()
             _outputs(network, shown, size).cpu()

@@ -10,6 +10,7 @@ import torch
 from evoprune.errors import InputError, unknown
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+PRECISIONS = (*DTYPES, "auto")
 FASTER = 1.3  # times as fast as single precision bfloat16 has to be for "auto" to take it
 SIDE = 768  # of the matrices that are multiplied to find out
 
@@ -42,7 +43,7 @@ def resolve_precision(name: str, device: torch.device | str) -> str:
 def check_precision(name: str, device: torch.device) -> None:
     """Raise an InputError if a precision is unknown or a device cannot convolve in it."""
     if name not in DTYPES:
-        raise unknown("precision", name, (*DTYPES, "auto"))
+        raise unknown("precision", name, PRECISIONS)
     try:
         image = torch.ones((1, 1, 3, 3), dtype=DTYPES[name], device=device)
         torch.nn.functional.conv2d(image, image)

@@ -19,7 +19,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
 
 from evoprune.errors import InputError
 from evoprune.network.layers import Layer
-from evoprune.network.masks import batchnorms, recalibrate
+from evoprune.network.masks import batchnorms, buffers_kept, recalibrate
 
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 TOLERANCE = 1e-3  # of folded outputs, as a share of the largest; rounding stays below 1e-5
@@ -113,7 +113,8 @@ class FoldedNetwork:
         self._fold(modules, [layer.name for layer in layers], example)
         self._once = self._scaled(self._trained)
         self._cast(images=example.ndim == 4)
-        self._statistics = [(b, b.clone()) for n in batchnorms(self.plain) for b in n.buffers()]
+        self._buffers = [buffer for n in batchnorms(self.plain) for buffer in n.buffers()]
+        self._statistics = [buffer.clone() for buffer in self._buffers]
         self.unmasked: list[torch.Tensor] = []
         self.holder: object = None
         self._write(*self._once, None)
@@ -129,13 +130,13 @@ class FoldedNetwork:
         Args:
             masks: one a layer, bool, of the weight's shape.
         """
-        self._reset()
+        self._set(self._statistics)
         self._write(*self._once, masks)
         self.run = self.fast
 
     def put_unfolded(self, masks: Sequence[torch.Tensor]) -> None:
         """Put masks on the trained weights; BatchNorm layers stand where they stood."""
-        self._reset()
+        self._set(self._statistics)
         self._write(self._trained, self._biases, masks)
         self.run = self.plain
 
@@ -149,16 +150,15 @@ class FoldedNetwork:
         """
         self.put_unfolded(masks)
         recalibrate(self.plain, [batch.to(self.dtype) for batch in batches], strength=strength)
-        self._write(*self._scaled(self._trained), masks)
-        self.run = self.fast
-        return [buffer.clone() for buffer, _ in self._statistics]
+        statistics = [buffer.clone() for buffer in self._buffers]
+        self.put_with(masks, statistics)
+        return statistics
 
     def put_with(
         self, masks: Sequence[torch.Tensor], statistics: Sequence[torch.Tensor]
     ) -> None:
         """Put masks on once more under statistics that were gathered for them before."""
-        for (buffer, _), value in zip(self._statistics, statistics, strict=True):
-            buffer.copy_(value)
+        self._set(statistics)
         self._write(*self._scaled(self._trained), masks)
         self.run = self.fast
 
@@ -166,33 +166,27 @@ class FoldedNetwork:
         self, modules: dict[str, nn.Module], names: Sequence[str], example: torch.Tensor
     ) -> None:
         """Take foldable norms out of the calls, if the outputs stay what they are."""
-        statistics = [(b, b.clone()) for n in batchnorms(self.plain) for b in n.buffers()]
-        with torch.no_grad():
+        with buffers_kept(self.plain), torch.no_grad():
             self.plain(example)  # first: a network may keep what it first sees
             _perturb(self.plain)  # what is as good as nothing would not show in the outputs
             expected = self.plain(example)
-        try:
-            graph = Tracer().trace(self.plain)
-            norms = foldable(graph, self.plain, names)
-            for node in [n for n in graph.nodes if n.target in norms.values()]:
-                node.replace_all_uses_with(node.all_input_nodes[0])
-                graph.erase_node(node)
-            self.fast = fx.GraphModule(self.plain, graph)
-            self._give_biases([norms.get(name, "") for name in names], modules)
-            with torch.no_grad():
+            try:
+                graph = Tracer().trace(self.plain)
+                norms = foldable(graph, self.plain, names)
+                for node in [n for n in graph.nodes if n.target in norms.values()]:
+                    node.replace_all_uses_with(node.all_input_nodes[0])
+                    graph.erase_node(node)
+                self.fast = fx.GraphModule(self.plain, graph)
+                self._give_biases([norms.get(name, "") for name in names], modules)
                 outputs = self.fast(example)
-            apart = TOLERANCE * float(expected.nan_to_num().abs().max())
-            if not torch.allclose(outputs, expected, rtol=0, atol=apart, equal_nan=True):
-                raise RuntimeError("the calls that were followed give other outputs")
-        except Exception as cause:  # torch.fx runs the network's own code, which may raise anything
-            self.reason = (str(cause) or repr(cause)).splitlines()[0]
-            self.fast, self.norms = self.plain, [None] * len(names)
-            self._write(self._trained, self._biases, None)
-        else:
-            self.folded = tuple(norms.values())
-        finally:
-            for buffer, value in statistics:
-                buffer.copy_(value)
+                apart = TOLERANCE * float(expected.nan_to_num().abs().max())
+                if not torch.allclose(outputs, expected, rtol=0, atol=apart, equal_nan=True):
+                    raise RuntimeError("the calls that were followed give other outputs")
+                self.folded = tuple(norms.values())
+            except Exception as cause:  # torch.fx runs the network's code, which may raise anything
+                self.reason = (str(cause) or repr(cause)).splitlines()[0]
+                self.fast, self.norms = self.plain, [None] * len(names)
+                self._write(self._trained, self._biases, None)
 
     def _give_biases(self, behind: Sequence[str], modules: dict[str, nn.Module]) -> None:
         """Note the norms, give each layer before one a bias, and fold."""
@@ -243,9 +237,9 @@ class FoldedNetwork:
         for norm, state in norms:
             norm.float().load_state_dict(state)
 
-    def _reset(self) -> None:
-        """Set BatchNorm's statistics to those that the network came with."""
-        for buffer, value in self._statistics:
+    def _set(self, statistics: Sequence[torch.Tensor]) -> None:
+        """Set BatchNorm's statistics."""
+        for buffer, value in zip(self._buffers, statistics, strict=True):
             buffer.copy_(value)
 
 

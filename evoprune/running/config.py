@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from evoprune.errors import InputError, unknown
+from evoprune.evaluation.precision import PRECISIONS
 
 ALGORITHMS = ("nsga2", "moead")
 MEASURES = ("error", "soft_error")
-PRECISIONS = ("fp32", "bf16", "auto")
 
 
 @dataclass(frozen=True)

@@ -309,24 +309,12 @@ def test_the_network_is_not_touched(
         judge(candidate())
 
 
-def breakable(model: nn.Module) -> list[bool]:
-    """Let a network, and copies of it, break as long as there is something in the list."""
-    broken: list[bool] = []
-
-    def check(module: nn.Module, inputs: object) -> None:
-        if broken:
-            raise FloatingPointError("the layer broke")
-
-    model[3].register_forward_pre_hook(check)
-    return broken
-
-
 @pytest.mark.parametrize("strength", [None, 1.0])
 def test_an_exception_inside_forward_carries_the_individual_and_is_not_remembered(
-    model: nn.Module, space: WeightSpace, images: torch.Tensor, labels: torch.Tensor,
+    broken: list[bool], space: WeightSpace, images: torch.Tensor, labels: torch.Tensor,
     strength: float | None,
 ) -> None:
-    broken, individual, renew = breakable(model), candidate(), renewal(strength)
+    individual, renew = candidate(), renewal(strength)
     judge = FastEvaluator(space, images, labels, recalibration=renew)
     expected = FastEvaluator(space, images, labels, recalibration=renew)(individual)
     broken.append(True)
