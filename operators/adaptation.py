@@ -2,7 +2,7 @@
 
 Each class holds state only, as a few numbers that `state()` gives out and `restore()` takes back,
 and each has an off switch, `enabled=False`, that makes it equal to the plain operator, with the
-same draws.
+same draws. `AdaptivePursuit`, which can take the place of `OperatorCredit`, is in pursuit.py.
 """
 
 from __future__ import annotations
@@ -203,11 +203,7 @@ class OperatorCredit:
 
     def choose(self, rng: np.random.Generator) -> str:
         """Return the name of the operator to use next; a single one is no draw."""
-        if len(self.names) == 1:
-            return self.names[0]
-        if not self.enabled:
-            return self.names[rng.integers(len(self.names))]
-        return self.names[rng.choice(len(self.names), p=self.chances())]
+        return drawName(self.names, self.chances() if self.enabled else None, rng)
 
     def credit(self, name: str, *, survived: int, passes: int) -> None:
         """Learn what an operator brought.
@@ -220,9 +216,7 @@ class OperatorCredit:
         Raises:
             ValueError: if the name is none of the names.
         """
-        if name not in self.names:
-            raise ValueError(f"name: expected one of {', '.join(self.names)}, got {name!r}")
-        place = self.names.index(name)
+        place = placeOf(name, self.names)
         for total, new in ((self._survived, survived), (self._passes, max(passes, 1))):
             total[place] = self.decay * total[place] + new
 
@@ -234,3 +228,21 @@ class OperatorCredit:
         """Take back what `state()` gave."""
         self._survived = np.array(state["survived"], float)
         self._passes = np.array(state["passes"], float)
+
+
+def drawName(
+    names: Sequence[str], chances: NDArray[np.float64] | None, rng: np.random.Generator
+) -> str:
+    """Draw a name by these chances, evenly if there are none; a single name is no draw."""
+    if len(names) == 1:
+        return names[0]
+    if chances is None:
+        return names[int(rng.integers(len(names)))]
+    return names[int(rng.choice(len(names), p=chances))]
+
+
+def placeOf(name: str, names: Sequence[str]) -> int:
+    """Return the place of a name; one that is none of the names is refused."""
+    if name not in names:
+        raise ValueError(f"name: expected one of {', '.join(names)}, got {name!r}")
+    return names.index(name)

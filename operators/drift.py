@@ -50,9 +50,9 @@ def mutDrift(
     *,
     saliency: Saliency,
     score: npt.NDArray[np.floating],
-    count: int,
-    steps: int,
-    rate: float,
+    count: int | None = None,
+    steps: int = 8,
+    rate: float = 0.0005,
     decay: float = 0.9,
     mean: npt.NDArray[np.float32] | None = None,
 ) -> tuple[Any]:
@@ -79,7 +79,7 @@ def mutDrift(
         saliency: from the individual to the value of each gene being set, shape (genes,): the
             first-order fall of the loss.
         score: first score of an individual that carries none, shape (genes,), such as |w|.
-        count: wanted number of ones, 1 to len(individual).
+        count: wanted number of ones, 1 to len(individual); as many as there are, if None.
         steps: number of calls of `saliency`; 0 changes nothing.
         rate: mean move of the scores a step, as a share of the threshold, 0 or more.
         decay: memory of the average, 0 (none) to below 1.
@@ -97,7 +97,10 @@ def mutDrift(
     2020), which train scores by the straight-through gradient.
     differs: starts at the trained magnitudes, and weights never change.
     """
-    if not 1 <= count <= len(individual):
+    if count is None:
+        count = individual.count()
+        steps = steps if count else 0  # a mask without ones keeps none
+    elif not 1 <= count <= len(individual):
         raise ValueError(f"count: expected 1 to {len(individual)} genes, got {count}")
     if not 0 <= decay < 1:
         raise ValueError(f"decay: expected 0 to below 1, got {decay}; write decay=0.9")
@@ -151,7 +154,13 @@ def alignScore(individual: Any, score: npt.NDArray[np.floating]) -> npt.NDArray[
 
 
 def cxScores(
-    a: Any, b: Any, *, layers: npt.ArrayLike, rate: float, blend: float, rng: np.random.Generator
+    a: Any,
+    b: Any,
+    *,
+    layers: npt.ArrayLike,
+    rate: float = 1.0,
+    blend: float = 0.5,
+    rng: np.random.Generator,
 ) -> tuple[Any, Any]:
     """Cross the scores of two drifted masks layer by layer, in place; each keeps its density.
 
@@ -179,7 +188,7 @@ def cxScores(
     """
     share("rate", rate)
     share("blend", blend)
-    if not (hasattr(a, "score") and hasattr(b, "score")):
+    if not (len(a) and hasattr(a, "score") and hasattr(b, "score")):
         return a, b
     chosen = np.repeat(rng.random(len(np.asarray(layers)) - 1) < rate, np.diff(layers))
     counts = a.count(), b.count()

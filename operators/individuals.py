@@ -11,6 +11,7 @@ from typing import Any, Literal
 from deap import base, creator
 
 from operators.genomes import BitString, RealVector
+from operators.sparse_vector import SparseVector
 
 
 class Minimised(base.Fitness):
@@ -58,17 +59,18 @@ for _n in range(1, 5):
     _fitness = _create(f"FitnessMin{_n}", Minimised, weights=(-1.0,) * _n)
     _TYPES["mask", _n] = _create(f"Mask{_n}", BitString, fitness=_fitness)
     _TYPES["thresholds", _n] = _create(f"Thresholds{_n}", RealVector, fitness=_fitness)
+    _TYPES["sparse", _n] = _create(f"Sparse{_n}", SparseVector, fitness=_fitness)
 
 
-def individual_type(kind: Literal["mask", "thresholds"], objectives: int) -> Any:
+def individual_type(kind: Literal["mask", "thresholds", "sparse"], objectives: int) -> Any:
     """Return the type of an individual: a genome with a `fitness` that is minimised.
 
     Args:
-        kind: "mask" (a BitString) or "thresholds" (a RealVector).
+        kind: "mask" (a BitString), "thresholds" (a RealVector) or "sparse" (a SparseVector).
         objectives: number of objectives, 1 to 4.
 
     Returns:
-        `creator.Mask1` ... `creator.Mask4` or `creator.Thresholds1` ... `creator.Thresholds4`;
+        `creator.Mask1` ... `creator.Mask4`, `creator.Thresholds1` ... or `creator.Sparse1` ...;
         the fitness is `creator.FitnessMin1` ... and has a `violation`.
 
     Raises:
@@ -80,7 +82,7 @@ def individual_type(kind: Literal["mask", "thresholds"], objectives: int) -> Any
     """
     if (kind, objectives) not in _TYPES:
         raise ValueError(
-            "individual_type: expected kind 'mask' or 'thresholds' and 1 to 4 objectives, "
-            f"got {kind!r} and {objectives!r}; make other types with creator.create"
+            "individual_type: expected kind 'mask', 'thresholds' or 'sparse' and 1 to 4 "
+            f"objectives, got {kind!r} and {objectives!r}; make other types with creator.create"
         )
     return _TYPES[kind, objectives]

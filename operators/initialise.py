@@ -42,9 +42,9 @@ def initUniform(
 
 def initAround(
     container: Container[I],
-    centre: ArrayLike,
+    centre: ArrayLike | None = None,
     *,
-    sigma: ArrayLike,
+    sigma: ArrayLike = 0.1,
     low: ArrayLike,
     high: ArrayLike,
     rng: np.random.Generator,
@@ -53,7 +53,8 @@ def initAround(
 
     Args:
         container: type of the individual.
-        centre: the given vector, shape [n].
+        centre: the given vector, shape [n]; half-way between the bounds, which must then be
+            finite and of shape [n], if None.
         sigma: standard deviation of a step in the unit of the genes, one or [n]; 0 copies.
         low: lower bounds, one or [n].
         high: upper bounds, one or [n].
@@ -67,7 +68,9 @@ def initAround(
     RealVector([0.5, 1.0])
     """
     at_least("sigma", sigma, 0)
-    ordered(low, high)
+    ordered(low, high, finite=centre is None)
+    if centre is None:
+        centre = np.add(low, high, dtype=np.float64) / 2
     middle, step = np.asarray(centre, np.float64), np.asarray(sigma, np.float64)
     genes = middle + step * rng.standard_normal(middle.shape)
     return container(np.clip(genes, np.asarray(low, np.float64), np.asarray(high, np.float64)))
@@ -101,7 +104,7 @@ def initImportance(
     score: ArrayLike,
     *,
     density: float,
-    sharpness: float,
+    sharpness: float = 50.0,
     support: ArrayLike | None = None,
     core: ArrayLike | None = None,
     rng: np.random.Generator,

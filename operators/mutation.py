@@ -1,4 +1,7 @@
-"""Mutations for packed bits, in place. The guided drift has its own file, drift.py."""
+"""Mutations for packed bits, in place, at a rate that is given.
+
+Those that find their own rate are in rates.py, the guided drift is in drift.py.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from operators.ranges import at_least, share
 B = TypeVar("B", bound=BitString)
 
 
-def mutFlip(ind: B, *, rate: float, rng: np.random.Generator) -> tuple[B]:
+def mutFlip(ind: B, *, rate: float | None = None, rng: np.random.Generator) -> tuple[B]:
     """Flip each gene with chance `rate`, in place.
 
     At a low rate the number of flips is drawn first (binomial), then as many different places: the
@@ -23,7 +26,7 @@ def mutFlip(ind: B, *, rate: float, rng: np.random.Generator) -> tuple[B]:
 
     Args:
         ind: the individual.
-        rate: chance per gene, 0 to 1.
+        rate: chance per gene, 0 to 1; 1 / n, one gene on average, if None.
         rng: the only source of random numbers.
 
     Returns:
@@ -32,12 +35,12 @@ def mutFlip(ind: B, *, rate: float, rng: np.random.Generator) -> tuple[B]:
     Raises:
         ValueError: if the rate is out of range.
 
-    Source: as DEAP's mutFlipBit.
+    Source: as DEAP's mutFlipBit; 1 / n as Muehlenbein 1992.
 
     >>> mutFlip(BitString([1, 0, 1]), rate=1.0, rng=np.random.default_rng(0))
     (BitString('010'),)
     """
-    share("rate", rate)
+    rate = usualRate(rate, len(ind))
     if rate < FEW:
         flip(ind.packed, drawPlaces(len(ind), rate, rng))
     else:
@@ -45,7 +48,15 @@ def mutFlip(ind: B, *, rate: float, rng: np.random.Generator) -> tuple[B]:
     return (ind,)
 
 
-def mutSwap(ind: B, *, rate: float, rng: np.random.Generator) -> tuple[B]:
+def usualRate(rate: float | None, n: int) -> float:
+    """Return the rate that is given, or 1 / n if it is None; one out of range is refused."""
+    if rate is None:
+        return 1 / max(n, 1)
+    share("rate", rate)
+    return rate
+
+
+def mutSwap(ind: B, *, rate: float = 0.01, rng: np.random.Generator) -> tuple[B]:
     """Let kept and removed genes change places, in place: the density stays.
 
     Args:
@@ -75,13 +86,61 @@ def mutSwap(ind: B, *, rate: float, rng: np.random.Generator) -> tuple[B]:
     return (ind,)
 
 
+def mutLayerReset(
+    ind: B, *, layers: ArrayLike, density: float | None = None, rng: np.random.Generator
+) -> tuple[B]:
+    """Draw all genes of one random layer anew, in place.
+
+    A large step in one place: what the layer had learnt is gone, the rest of the network stays. It
+    may leave a layer without genes, which cuts the network in two; `floorLayers` mends that.
+
+    Cost: one random number a gene of the layer.
+
+    Args:
+        ind: the individual.
+        layers: offsets of the layers in the genome, 0 ... n, shape [L + 1]; of those that hold
+            genes, each is drawn with the same chance.
+        density: chance of each gene of the layer to be 1, 0 to 1; the density that the layer has,
+            if None, so that the number of ones stays on average.
+        rng: the only source of random numbers.
+
+    Returns:
+        The individual, changed.
+
+    Raises:
+        ValueError: if the density is out of range, or the layers do not cover the genome.
+
+    Source: ours.
+
+    >>> rng = np.random.default_rng(0)
+    >>> mutLayerReset(BitString([1] * 5), layers=[0, 2, 5], density=0, rng=rng)
+    (BitString('11000'),)
+    """
+    offsets = np.asarray(layers)
+    if offsets[-1] != len(ind):
+        raise ValueError(
+            f"layers: expected offsets from 0 to {len(ind)} genes, got {offsets[0]} to "
+            f"{offsets[-1]}; make individual and layers from the same space"
+        )
+    filled = np.flatnonzero(np.diff(offsets))
+    if filled.size:
+        layer = rng.choice(filled)
+        genes = slice(int(offsets[layer]), int(offsets[layer + 1]))
+        old = ind[genes]
+        if density is None:
+            density = old.count() / len(old)
+        share("density", density)
+        ind[genes] = rng.random(len(old)) < density
+    return (ind,)
+
+
 def mutImportance(
     ind: B,
     *,
     score: ArrayLike,
-    rate: float,
-    change: float,
-    temperature: float,
+    rate: float = 0.01,
+    change: float = 0.0,
+    temperature: float = 0.1,
     rng: np.random.Generator,
 ) -> tuple[B]:
     """Drop mostly what scores low and restore mostly what scores high, in place.

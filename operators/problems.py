@@ -1,7 +1,8 @@
 """Small problems without a network, whose best fronts are known: for tests and for teaching.
 
 Each takes a genome and returns a tuple of objectives, minimised; `front` returns points of the
-best possible front. The zdt and dtlz problems want genes between 0 and 1.
+best possible front. zdt1 to zdt3 and dtlz2 want genes between 0 and 1; lotz, cocz and zdt5 want
+bits. Two kinds have files of their own: `knapsack.py` (bits) and `smop.py` (many reals, mostly 0).
 """
 
 from __future__ import annotations
@@ -13,8 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from operators.decomposition import weightsFor
+from operators.knapsack import Knapsack
+from operators.smop import PARTS, smopFront
 
 Floats = NDArray[np.float64]
+FIRST, BLOCK = 30, 5  # bits of the first variable of zdt5, and of each other one
 
 
 def zdt1(individual: Any) -> tuple[float, float]:
@@ -97,12 +101,67 @@ def lotz(individual: Any) -> tuple[float, float]:
     return float(len(bits) - leading), float(len(bits) - trailing)
 
 
+def cocz(individual: Any) -> tuple[float, float]:
+    """Return the missing ones, and the missing ones of the first half and zeros of the second.
+
+    The objectives agree on the first half and are at odds on the second: every genome whose first
+    half is full of ones is on the front.
+
+    Source: Laumanns, Thiele & Zitzler 2004, count ones, count zeros. differs: what is missing is
+    minimised.
+
+    >>> cocz([1, 1, 0, 1])
+    (1.0, 1.0)
+    """
+    bits = np.asarray(individual).astype(bool)
+    _check_even(len(bits))
+    first, second = np.split(bits, 2)
+    missing = np.count_nonzero(~first)
+    return float(missing + np.count_nonzero(~second)), float(missing + np.count_nonzero(second))
+
+
+def zdt5(individual: Any) -> tuple[float, float]:
+    """Return f1 = 1 + the ones of x1, f2 = g / f1, where g lures: a block of zeros is next to best.
+
+    x1 has 30 bits, each other variable 5. A block of five with u ones adds 2 + u to g, but 1 if all
+    are ones: whoever flips single bits is led to all zeros, where only all five at once help.
+
+    Args:
+        individual: 30 + 5 (m - 1) bits, m = 2 or more; m = 11, hence 80 bits, in the paper.
+
+    Raises:
+        ValueError: if the number of bits is another.
+
+    Source: Zitzler, Deb & Thiele 2000, equation 11.
+
+    >>> zdt5([1] * 30 + [0] * 5), zdt5([1] * 30 + [1] * 5)
+    ((31.0, 0.06451612903225806), (31.0, 0.03225806451612903))
+    """
+    bits = np.asarray(individual).astype(bool)
+    _check_blocks(len(bits))
+    first = 1 + np.count_nonzero(bits[:FIRST])
+    ones = bits[FIRST:].reshape(-1, BLOCK).sum(axis=1)
+    g = np.where(ones == BLOCK, 1, 2 + ones).sum()
+    return float(first), float(g / first)
+
+
+def _check_even(n: int) -> None:
+    if n % 2:
+        raise ValueError(f"individual: expected an even number of bits, got {n}")
+
+
+def _check_blocks(n: int) -> None:
+    if n < FIRST + BLOCK or n % BLOCK:
+        raise ValueError(f"individual: expected 35, 40, 45, ... bits, got {n}; write n=80")
+
+
 def front(problem: Callable[..., Any], n: int = 100, *, objectives: int = 2) -> Floats:
     """Return points of the best possible front of a problem.
 
     Args:
-        problem: one of this file.
-        n: how many points; for `lotz` the number of genes, whose n + 1 points are all there are.
+        problem: one of this file, smop1 ... smop8, or a Knapsack.
+        n: how many points; for `lotz`, `cocz` and `zdt5` the number of genes, whose n + 1,
+            n / 2 + 1 and 31 points are all there are. A Knapsack gives all its points too.
         objectives: for `dtlz2` only.
 
     Returns:
@@ -116,15 +175,27 @@ def front(problem: Callable[..., Any], n: int = 100, *, objectives: int = 2) -> 
     >>> front(lotz, 2).tolist()
     [[0.0, 2.0], [1.0, 1.0], [2.0, 0.0]]
     """
-    if problem is lotz:
+    if isinstance(problem, Knapsack):
+        return problem.front()
+    if problem in PARTS:
+        return smopFront(problem, n)
+    if problem in (lotz, cocz):
+        if problem is cocz:
+            _check_even(n)
+            n //= 2
         ones = np.arange(n + 1.0)
         return np.stack([ones, n - ones], axis=1)
+    if problem is zdt5:
+        _check_blocks(n)
+        first = np.arange(1.0, FIRST + 2)
+        return np.stack([first, (n - FIRST) // BLOCK / first], axis=1)
     if problem is dtlz2:
         rays = weightsFor(objectives, n)
         return rays / np.linalg.norm(rays, axis=1, keepdims=True)
     if problem not in (zdt1, zdt2, zdt3):
         raise ValueError(
-            f"problem: expected zdt1, zdt2, zdt3, dtlz2 or lotz of this file, got {problem}"
+            "problem: expected zdt1, zdt2, zdt3, zdt5, dtlz2, lotz, cocz, smop1 ... smop8 or a "
+            f"Knapsack, got {problem}"
         )
     points = np.array([problem([first, 0.0]) for first in np.linspace(0, 1, n)])
     best = np.minimum.accumulate(np.append(np.inf, points[:-1, 1]))

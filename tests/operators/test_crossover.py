@@ -10,7 +10,15 @@ import numpy as np
 import pytest
 from deap import creator
 
-from operators.crossover import cxLayers, cxTwoPointPacked, cxUniformPacked
+from operators.crossover import (
+    cxHalfUniform,
+    cxImportance,
+    cxKPointPacked,
+    cxLayers,
+    cxOnePointPacked,
+    cxTwoPointPacked,
+    cxUniformPacked,
+)
 from operators.genomes import BitString
 
 Rng = np.random.Generator
@@ -27,6 +35,10 @@ def mates(n: int, rate: float = 0.5) -> list[Callable[[Any, Any, Rng], tuple[Any
         lambda a, b, rng: cxUniformPacked(a, b, rate=rate, rng=rng),
         lambda a, b, rng: cxTwoPointPacked(a, b, rng=rng),
         lambda a, b, rng: cxLayers(a, b, layers=layers_of(n), rate=rate, rng=rng),
+        lambda a, b, rng: cxOnePointPacked(a, b, rng=rng),
+        lambda a, b, rng: cxKPointPacked(a, b, points=3, rng=rng),
+        lambda a, b, rng: cxHalfUniform(a, b, rng=rng),
+        lambda a, b, rng: cxImportance(a, b, score=np.cos(np.arange(n)), bias=rate, rng=rng),
     ]
 
 
@@ -126,7 +138,7 @@ def test_layers_that_do_not_cover_the_genome_are_refused(rng: Rng) -> None:
 
 
 def test_the_same_seed_makes_the_same_children() -> None:
-    for which in range(3):
+    for which in range(len(mates(101))):
         results = []
         for _ in range(2):
             rng = np.random.default_rng(5)

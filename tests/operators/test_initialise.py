@@ -133,3 +133,13 @@ def test_initialisers_draw_from_their_rng_alone(rng: Rng) -> None:
     initAround(RealVector, [0, 0], sigma=1, low=0, high=1, rng=rng)
     initDensity(BitString, 9, density=0.5, rng=rng)
     importance(np.arange(9), rng, density=0.5)
+
+
+def test_without_a_centre_steps_start_half_way_between_the_bounds(rng: Rng) -> None:
+    bounds = {"low": [0.0, 2.0], "high": [1.0, 6.0]}
+    assert initAround(RealVector, sigma=0, rng=rng, **bounds) == [0.5, 4.0]
+
+
+def test_without_a_centre_bounds_have_to_be_finite(rng: Rng) -> None:
+    with pytest.raises(ValueError, match="low, high: expected finite numbers"):
+        initAround(RealVector, low=[0.0], high=[np.inf], rng=rng)
