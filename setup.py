@@ -22,7 +22,13 @@ setup(
     packages=find_packages(include=["operators", "operators.*", "evoprune", "evoprune.*"]),
     package_data={
         "operators": ["py.typed"],
-        "evoprune": ["py.typed", "network/digits.npz", "network/digits.txt"],
+        "evoprune": [
+            "py.typed",
+            "network/digits.npz",
+            "network/digits.txt",
+            "enumerated/filters.npz",
+            "enumerated/groups.npz",
+        ],
     },
     install_requires=[requirement for requirement in REQUIREMENTS if requirement],
     extras_require={

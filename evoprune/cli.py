@@ -3,6 +3,10 @@
 evoprune run hierarchical     search, and fill a run folder
 evoprune resume RUN           go on with a run that was stopped
 evoprune show RUN             print a run's table again
+evoprune check FILE.py        see whether operators keep to what an operator must keep to
+evoprune xray OPERATOR        draw what an operator does, without any fitness
+evoprune lineage RUN          tell how a solution came to be
+evoprune enumerate NAME       judge every mask of a small network
 """
 
 from __future__ import annotations
@@ -17,17 +21,30 @@ from pathlib import Path
 
 import torch
 
-from evoprune.errors import CandidateError, InputError, unknown
+from evoprune.commands import check, lineage, xray
+from evoprune.commands import enumerate as enumeration
+from evoprune.errors import CandidateError, InputError, OperatorError, unknown
 from evoprune.methods.hierarchical import hierarchical
+from evoprune.methods.own import check_own, parts_of
+from evoprune.network.importance import SCORES
+from evoprune.running import plugins
 from evoprune.running.checkpoint import pack_individuals
 from evoprune.running.config import Config
 from evoprune.running.problem import prepare
 from evoprune.running.run import Run
 from evoprune.running.rundir import RunDir
+from evoprune.search.lineage import Lineage
 from evoprune.seeding import Streams
 from evoprune.studies.report import borrowed_baselines, report, table
 
 METHODS = {"hierarchical": hierarchical}
+COMMANDS = (check, xray, lineage, enumeration)
+OWN = {
+    "mate": "crossover of phase 2",
+    "mutate": "mutation of phase 2",
+    "init": "what makes the first masks",
+    "select": "what chooses the survivors of phase 2",
+}
 
 
 class Parser(argparse.ArgumentParser):
@@ -65,6 +82,8 @@ def parser() -> Parser:
         command.set_defaults(call=call)
         if name == "resume":
             command.add_argument("--threads", type=int, help="threads of torch, if others")
+    for module in COMMANDS:
+        module.add(commands)
     return whole
 
 
@@ -112,7 +131,21 @@ def _add_settings(run: argparse.ArgumentParser) -> None:
     add(
         "--measure",
         default=default.measure,
-        help="what is minimised beside the density: error or soft_error",
+        help="what is minimised beside the density: error, soft_error or FILE.py:NAME",
+    )
+    for slot, text in OWN.items():
+        add(f"--{slot}", metavar="OPERATOR", help=f"{text}: a name, or FILE.py:NAME")
+        add(
+            f"--{slot}-arg",
+            action="append",
+            default=[],
+            metavar="NAME=VALUE",
+            help="a setting of it, such as rate=0.01; may be given again",
+        )
+    add(
+        "--importance",
+        default=default.importance,
+        help=f"that scores weights in phase 2: {', '.join(SCORES)} or FILE.py:NAME",
     )
     add("--precision", default=default.precision, help="of the search: fp32, bf16 or auto")
     add(
@@ -122,6 +155,7 @@ def _add_settings(run: argparse.ArgumentParser) -> None:
         help="judge every candidate to its last image, also where its fate is decided",
     )
     add("--memory", type=float, metavar="MB", help="that activations of a pass may take")
+    add("--lineage", action="store_true", help="write down who made whom")
     add("--threads", type=int, help="threads of torch (default: torch's own)")
     add("--seed", type=int, default=default.seed, help="(default: %(default)s)")
     add("--device", default=default.device, help="(default: %(default)s)")
@@ -141,6 +175,11 @@ def _run(options: argparse.Namespace) -> int:
             settings[name] = _absolute(settings[name])
     if settings["data"].startswith("folder:"):
         settings["data"] = "folder:" + _absolute(settings["data"].removeprefix("folder:"))
+    for slot in OWN:
+        settings[f"{slot}_args"] = plugins.settings(settings.pop(f"{slot}_arg")) or None
+    for name in (*OWN, "measure", "importance"):
+        if settings[name]:
+            settings[name] = plugins.absolute(settings[name])
     config = Config(generations=generations, **settings)
     return _drive(config, RunDir(config.out), resume=False)
 
@@ -154,7 +193,11 @@ def _resume(options: argparse.Namespace) -> int:
     folder.check_writable("run")
     if (folder.path / "summary.json").exists():
         raise InputError(f"run: {folder.path} has ended; `evoprune show {folder.path}` prints it")
-    config = Config.from_json(folder.read_json("config.json"))
+    kept = folder.read_json("config.json")
+    config = Config.from_json(kept)
+    for path, print_now in config.files().items():
+        if kept.get("files", {}).get(path, print_now) != print_now:
+            print(f"evoprune: {path} has changed since the run began", file=sys.stderr)
     if options.threads is not None:
         config = replace(config, threads=options.threads)
     return _drive(config, folder, resume=True)
@@ -176,9 +219,11 @@ def _drive(config: Config, folder: RunDir, *, resume: bool) -> int:
         raise unknown("method", config.method, METHODS)
     if config.threads is not None:
         torch.set_num_threads(config.threads)
+    parts = parts_of(config)  # to complain before the work, not after it
     if config.baselines_from:
-        borrowed_baselines(config)  # to complain before the work, not after it
+        borrowed_baselines(config)
     streams = Streams(config.seed)
+    check_own(parts.slots, streams, guided=config.guided)
     trained = folder.path / "weights.pt"
     problem = prepare(config, streams, trained=trained if resume and trained.exists() else None)
     if not resume:
@@ -188,13 +233,25 @@ def _drive(config: Config, folder: RunDir, *, resume: bool) -> int:
             folder.write("weights.pt", buffer.getvalue())
         config = replace(config, precision=problem.precision)  # "auto" is decided
         folder.write_json("config.json", config.to_json())  # last: it makes the folder a run
-    run = Run(streams=streams, passes=problem.passes, directory=folder, resume=resume)
+    watching = None
+    if config.lineage:
+        watching = Lineage(problem.passes.spent, objectives=(config.measure, "density"))
+    run = Run(
+        streams=streams,
+        passes=problem.passes,
+        directory=folder,
+        resume=resume,
+        lineage=watching,
+    )
     try:
         outcome = METHODS[config.method](problem, config, run)
         print(report(outcome, problem, config, run, folder))
-    except CandidateError as failed:
-        kept = folder.write_arrays("failed.npz", pack_individuals([failed.individual]))
-        print(f"evoprune: {failed}; the individual is kept in {kept}", file=sys.stderr)
+    except (CandidateError, OperatorError) as failed:
+        kept = f"the run is kept in {folder.path}"
+        if failed.individual is not None:
+            file = folder.write_arrays("failed.npz", pack_individuals([failed.individual]))
+            kept = f"the individual is kept in {file}"
+        print(f"evoprune: {failed}; {kept}", file=sys.stderr)
         return 1
     except InputError as stuck:  # of the settings one could not know it before the search
         print(f"evoprune: {stuck}; the run is kept in {folder.path}", file=sys.stderr)

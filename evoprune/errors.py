@@ -1,9 +1,10 @@
-"""Errors: one line a user can act on, and a candidate that failed."""
+"""Errors: one line a user can act on, a candidate that failed, and an operator that did."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from traceback import extract_tb
 from typing import Any
 
 SHOWN = 12  # names that an error lists at most
@@ -18,12 +19,37 @@ class CandidateError(RuntimeError):
 
     def __init__(self, individual: Any, cause: Exception, doing: str = "evaluating") -> None:
         self.individual, self.cause, self.doing = individual, cause, doing
-        said = (str(cause).strip() or "no message").splitlines()[0]
-        super().__init__(f"{doing} a candidate failed: {type(cause).__name__}: {said}")
+        super().__init__(f"{doing} a candidate failed: {said(cause)}")
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Come back whole from a worker process."""
         return type(self), (self.individual, self.cause, self.doing)
+
+
+class OperatorError(RuntimeError):
+    """An exception inside an operator of the user's.
+
+    Args:
+        operator: its name.
+        slot: where it is used, such as "mutate".
+        individual: the genome as it was before, or None where there is not one.
+        cause: what went wrong.
+    """
+
+    def __init__(self, operator: str, slot: str, individual: Any, cause: Exception) -> None:
+        self.operator, self.slot, self.individual, self.cause = operator, slot, individual, cause
+        frames = extract_tb(cause.__traceback__)[1:]  # behind our own call
+        place = f" in {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+        super().__init__(f"{slot}: {operator} failed{place}: {said(cause)}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Come back whole from a worker process."""
+        return type(self), (self.operator, self.slot, self.individual, self.cause)
+
+
+def said(cause: BaseException) -> str:
+    """Return an exception in one line: its type and the first line of what it says."""
+    return f"{type(cause).__name__}: {(str(cause).strip() or 'no message').splitlines()[0]}"
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:

@@ -22,7 +22,7 @@ CORE_MARGIN = 0.8  # a drift stays alive where magnitude is dead, so the core is
 REACH = 0.99  # share of the genes that a trial drift moves which must be free
 
 
-def choose_anchors(front: Iterable[Any], *, dense: float, classes: int) -> tuple[Any, Any]:
+def choose_anchors(front: Iterable[Any], *, dense: float, guess: float) -> tuple[Any, Any]:
     """Return the light and the heavy anchor of a phase-1 front (ours).
 
     Light: the sparsest solution that is measured no worse than the dense network; if there is
@@ -32,7 +32,7 @@ def choose_anchors(front: Iterable[Any], *, dense: float, classes: int) -> tuple
     Args:
         front: individuals with (error, density) as objectives; the error may be a soft one.
         dense: error of the dense network, measured alike, 0 to 1.
-        classes: of the data; guessing errs on 1 - 1 / classes.
+        guess: what guessing is measured as, such as an error of .9 among ten classes.
 
     Raises:
         InputError: if the front holds nothing but the network without weights.
@@ -46,9 +46,13 @@ def choose_anchors(front: Iterable[Any], *, dense: float, classes: int) -> tuple
     ordered = sorted(kept, key=lambda individual: float(individual.fitness.values[1]))
     best = min(ordered, key=lambda individual: individual.fitness.values[0])
     light = next((i for i in ordered if i.fitness.values[0] <= dense), best)
-    guess = 1 - 1 / classes
-    heavy = next((i for i in ordered if i.fitness.values[0] < 0.99 * guess), ordered[0])
+    heavy = next((i for i in ordered if better_than(guess, i.fitness.values[0])), ordered[0])
     return light, heavy
+
+
+def better_than(guess: float, value: float) -> bool:
+    """Tell whether a network clearly beats guessing; nobody would choose another (ours)."""
+    return value < (0.99 if guess > 0 else 1.01) * guess
 
 
 def measure_margin(
@@ -67,7 +71,7 @@ def measure_margin(
         rate: of the drift.
     """
     trial = individual_type("mask", 2).from_numpy(light)
-    score, count = decoder.space.magnitudes, trial.count()
+    score, count = decoder.space.importance, trial.count()
     mutDrift(trial, saliency=guidance, score=score, count=count, steps=TRIAL_STEPS, rate=rate)
     moved = trial.to_numpy() != light
     for margin in MARGINS[:-1]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from evoprune.evaluation.evaluator import Evaluator
+from evoprune.methods.anchors import better_than
 from evoprune.space.weights import Bits, Corridor
 from operators.individuals import individual_type
 
@@ -71,9 +72,9 @@ def judged_anew(found: Iterable[Solution], evaluator: Evaluator) -> list[Solutio
     return result
 
 
-def alive(solutions: Iterable[Solution], *, classes: int) -> list[Solution]:
-    """Keep the solutions that do better than guessing; nobody would choose another (ours)."""
-    return [solution for solution in solutions if solution.value < 0.99 * (1 - 1 / classes)]
+def alive(solutions: Iterable[Solution], *, guess: float) -> list[Solution]:
+    """Keep the solutions that do better than guessing."""
+    return [solution for solution in solutions if better_than(guess, solution.value)]
 
 
 def front_of(solutions: Iterable[Solution]) -> list[Solution]:
@@ -86,16 +87,17 @@ def front_of(solutions: Iterable[Solution]) -> list[Solution]:
     return front
 
 
-def near_front(solutions: Iterable[Solution], *, images: int) -> list[Solution]:
+def near_front(solutions: Iterable[Solution], *, images: int | None) -> list[Solution]:
     """Keep what no sparser solution beats by more than noise, sorted by density (ours).
 
     Near the dense network all are about equally good, and on few images one lucky mask drives all
     denser ones off a front: those that lose few answers. Noise is half a standard error of an error
     rate on so many images; networks that mostly make the same mistakes differ by less than a whole.
+    What is no error rate has no such noise: `images` is None then, and only the front is kept.
     """
-    best, kept = 1.0, list[Solution]()
+    best, kept = np.inf if images is None else 1.0, list[Solution]()
     for solution in _sparsest_first(solutions):
-        noise = 0.5 * np.sqrt(best * (1 - best) / images)
+        noise = 0.0 if images is None else 0.5 * np.sqrt(best * (1 - best) / images)
         denser = not kept or solution.density > kept[-1].density
         if denser and solution.value < best + noise:
             kept.append(solution)

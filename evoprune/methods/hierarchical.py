@@ -2,34 +2,31 @@
 
 Source: Khan and Asilian Bidgoli, 2026. Numbered details; what the paper leaves open is ours.
 
-1. Phase 1 searches one threshold a layer with NSGA-II (`search_thresholds`).
+1. Phase 1 searches one threshold a layer with NSGA-II (`thresholds.py`).
    ours: the first population holds the plain baselines at several densities.
 2. A light and a heavy anchor are taken from its front (`choose_anchors`). ours: the rule.
 3. The corridor between them leaves the genes that phase 2 may change (`measure_margin`).
    ours: its width, measured by a trial drift.
 4. The first masks are importance-weighted (`first_masks`), and, ours, drifted down the densities.
-5. Phase 2 varies masks, importance-aware and adaptive (`Variation`).
+5. Phase 2 (`masks.py`) varies masks, importance-aware and adaptive (`Variation`).
    ours: guidance by drift, crossover of scores, operators chosen by survivors per pass.
 6. Selection by NSGA-II or MOEA/D for error and density. ours: the error is soft.
 7. The front of both phases is handed over (`fronts`). ours: with what is worse by no more than
    noise, live networks only, thinned evenly.
-No weight is ever changed.
+
+No weight is ever changed. Operators, objective and importance may be one's own (`own.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial
-from math import ceil
 from typing import Any
 
 import numpy as np
 from deap import base
 
-from evoprune.evaluation.fastpath import FastEvaluator
 from evoprune.evaluation.guidance import Guidance
 from evoprune.methods.anchors import CORE_MARGIN, choose_anchors, measure_margin
-from evoprune.methods.descent import descend, ladder
+from evoprune.methods.descent import ladder
 from evoprune.methods.fronts import (
     Outcome,
     Solution,
@@ -40,205 +37,20 @@ from evoprune.methods.fronts import (
     solutions,
     thinned,
 )
+from evoprune.methods.masks import RATE, search_masks
+from evoprune.methods.own import check_own, importance_of, parts_of, register_own
 from evoprune.methods.thresholds import search_thresholds
-from evoprune.methods.variation import Variation
-from evoprune.records import Generation
 from evoprune.running.config import Config
 from evoprune.running.problem import Problem
 from evoprune.running.run import Run
-from evoprune.search.archive import Archive
-from evoprune.search.moead import moead
-from evoprune.search.nsga2 import nsga2
-from evoprune.search.toolbox import check
 from evoprune.seeding import Streams
 from evoprune.space.decode import ThresholdDecoder, corridor_between
-from evoprune.space.weights import WeightSpace
-from operators.decomposition import weightsFor
+from evoprune.space.weights import Bits, Corridor, WeightSpace
 from operators.individuals import individual_type
-from operators.initialise import initImportance
-from operators.selection import selCrowdedTournament, selNSGA2
 
 FRONT = 24  # solutions handed to the user at most
 BELOW = 2.0  # the descent ends at this part of the heavy anchor's density
 UNGUIDED_MARGIN = 0.25  # of the corridor, where no guidance says how far it moves
-STEPS = 20  # of the drift on each rung of the descent, where no budget of passes says otherwise
-SHARPNESS = 200.0  # of the first masks: half a per cent of the ranks either side of a clean cut
-RATE = 0.002  # of the descent; of 0.001 and 0.002 the better on ResNet-20 by search error
-
-
-def first_masks(
-    individual: Callable[..., Any], space: WeightSpace, densities: list[float]
-) -> list[Any]:
-    """Draw a mask of the free genes for each density of the network."""
-    return [individual(density=free_share(space, density)) for density in densities]
-
-
-def free_share(space: WeightSpace, density: float) -> float:
-    """Return which share of the free genes a network of a density keeps, 0 to 1."""
-    core = 0 if space.corridor is None else np.count_nonzero(space.corridor.core)
-    return float(np.clip((density * space.size - core) / space.genes, 0, 1))
-
-
-def search_masks(
-    problem: Problem,
-    config: Config,
-    run: Run,
-    evaluator: FastEvaluator,
-    guidance: Guidance | None,
-    densities: list[float],
-    own: base.Toolbox | None,
-) -> tuple[list[Any], list[Any]]:
-    """Phase 2: masks of the free genes; a descent for the first ones, then NSGA-II or MOEA/D.
-
-    Returns:
-        All rungs of the descent, and of all other masks those that none beats.
-    """
-    space, streams = evaluator.space, problem.streams
-    run.keep("masks", evaluator.cache)
-    kind = individual_type("mask", 2)
-    variation = Variation(
-        space,
-        guidance,
-        streams,
-        problem.passes,
-        cost=evaluator.cost,
-        adaptive=config.adaptive,
-    )
-    toolbox = mask_toolbox(evaluator, guidance, variation, streams, own)
-    check(toolbox, kind.zeros(space.genes))
-    rungs: list[Any] = []
-    archive, start = Archive(), partial(toolbox.population, densities)
-    if guidance:
-        begin = partial(toolbox.population, densities[:1])
-        rungs, archive = run_descent(config, run, toolbox, evaluator, begin, densities)
-        start = partial(list, rungs)
-
-    def loop(population: list[Any], number: int, state: dict[str, Any]) -> Iterator[Generation]:
-        if config.algorithm == "nsga2":
-            return nsga2(toolbox, population, rng=streams.select, number=number, state=state)
-        weights = weightsFor(2, len(population))
-        return moead(
-            toolbox,
-            population,
-            weights=weights,
-            neighbours=min(6, len(population)),
-            rng=streams.select,
-            number=number,
-            state=state,
-        )
-
-    _, found = run.phase(
-        "masks",
-        kind,
-        start,
-        loop,
-        generations=config.generations[1],
-        passes=config.passes,
-        learners=variation.learners,
-        observe=variation.observe,
-    )
-    archive.update(list(found))
-    known = {mask.digest() for mask in rungs}
-    return rungs, [mask for mask in archive if mask.digest() not in known]
-
-
-def run_descent(
-    config: Config,
-    run: Run,
-    toolbox: base.Toolbox,
-    evaluator: FastEvaluator,
-    start: Callable[[], list[Any]],
-    densities: list[float],
-) -> tuple[list[Any], Archive]:
-    """Drift the first mask down the densities; its share of the budget is spread over the rungs."""
-    space = evaluator.space
-    counts = [max(1, round(free_share(space, d) * space.genes)) for d in densities[1:]]
-    batch, spent = toolbox.saliency.batch, run.once("before descent", run.passes.spent)
-
-    def steps(rung: int) -> int:
-        if config.passes is None:
-            return STEPS
-        budget = config.descent * (config.passes - spent) - (run.passes.spent() - spent)
-        judged = evaluator.cost * (len(counts) - max(rung - 1, 0))  # the drift is a rung ahead
-        return max(1, ceil((budget - judged) / (len(counts) - rung) / (3 * batch)))
-
-    def loop(population: list[Any], number: int, state: dict[str, Any]) -> Iterator[Generation]:
-        score = space.free(space.magnitudes)
-        return descend(
-            toolbox,
-            population,
-            counts=counts,
-            steps=steps,
-            score=score,
-            rate=RATE,
-            number=number,
-            state=state,
-        )
-
-    kind = individual_type("mask", 2)
-    return run.phase("descent", kind, start, loop, generations=len(counts))
-
-
-def mask_toolbox(
-    evaluator: FastEvaluator,
-    guidance: Guidance | None,
-    variation: Variation,
-    streams: Streams,
-    own: base.Toolbox | None = None,
-) -> base.Toolbox:
-    """Return the toolbox of phase 2; what is registered in one's own takes its slot."""
-    toolbox, space = base.Toolbox(), evaluator.space
-    toolbox.register(
-        "individual",
-        initImportance,
-        individual_type("mask", 2),
-        space.free(space.magnitudes),
-        sharpness=SHARPNESS,
-        rng=streams.init,
-    )
-    toolbox.register("evaluate", evaluator)
-    toolbox.register("map", evaluator.map)
-    toolbox.saliency = guidance  # None without guidance
-    toolbox.register("mate", variation.mate)
-    toolbox.register("mutate", variation.mutate)
-    toolbox.register("select", selNSGA2)
-    toolbox.register("select_parents", pairs_of_like_density, rng=streams.select)
-    plain = vars(base.Toolbox())  # every toolbox comes with a plain clone and map
-    for slot, operator in vars(own).items() if own else ():
-        if slot not in plain or operator.func is not plain[slot].func:
-            setattr(toolbox, slot, operator)
-    if evaluator.early and not hasattr(toolbox, "trial"):
-        # What is given up would be missed by another way of judging, or of choosing survivors.
-        ours = {"evaluate": evaluator, "map": evaluator.map, "select": selNSGA2}
-        if all(getattr(getattr(toolbox, slot), "func", None) == ours[slot] for slot in ours):
-            toolbox.register("trial", evaluator.trial)
-    if not hasattr(toolbox, "population"):
-        toolbox.register("population", first_masks, toolbox.individual, space)
-    return toolbox
-
-
-def pairs_of_like_density(
-    population: list[Any], k: int, *, rng: np.random.Generator
-) -> list[Any]:
-    """Choose parents by crowded tournament; those of like density become pairs (ours).
-
-    The better ones are chosen twice; nobody is paired with itself while there is another.
-    """
-    chosen = selCrowdedTournament(population, k, rng=rng)
-    chosen.sort(key=lambda individual: individual.fitness.values[1])
-    for i in range(1, k, 2):
-        if chosen[i] == chosen[i - 1]:
-            _part_twins(chosen, i)
-    return chosen
-
-
-def _part_twins(chosen: list[Any], i: int) -> None:
-    """Exchange place i with one in the nearest pair, later ones first, that holds no copy of it."""
-    for j in (*range(i + 1, len(chosen)), *range(i - 2, -1, -1)):
-        pair = chosen[j - j % 2 : j - j % 2 + 2]
-        if chosen[i] not in pair:
-            chosen[i], chosen[j] = chosen[j], chosen[i]
-            return
 
 
 def hierarchical(
@@ -247,6 +59,7 @@ def hierarchical(
     run: Run,
     *,
     toolbox: base.Toolbox | None = None,
+    **own: Any,
 ) -> Outcome:
     """Run both phases and return the front of all that they found.
 
@@ -257,46 +70,57 @@ def hierarchical(
         toolbox: what is registered here takes its slot in phase 2: `individual(density=)`,
             `population(densities)`, `evaluate`, `map`, `clone`, `mate`, `mutate`, `select` and
             `select_parents`, called as DEAP's are, and the attribute `saliency` (see `mutDrift`).
+        own: `mate`, `mutate`, `init` or `select`: functions that take the slots of phase 2 and get
+            what they ask for by name (see `operators.supply`); `objective`, a function of a
+            `Candidate` that is minimised beside the density in both phases; `importance`, a name
+            or a function of `weights`, `space`, `model`, `batches` or `passes` as it asks for them,
+            that scores the weights in phase 2. They go before those that the settings name.
+
+    Raises:
+        InputError: if an operator asks for what nobody offers, or phase 1 found no live network.
+        OperatorError: if one of them fails.
     """
-    decoder = ThresholdDecoder(problem.space)
+    parts = parts_of(config, own)
+    check_own(parts.slots, problem.streams, guided=config.guided)
+    weights = problem.space
+    if parts.importance is not None:
+        weights = weights.scored(importance_of(problem, parts.importance))
+    decoder = ThresholdDecoder(weights)
+    measure = parts.objective or config.measure
     evaluator = problem.evaluator(
-        images=config.search_images, measure=config.measure, early=config.early
+        images=config.search_images, measure=measure, early=config.early and not parts.objective
     )
     guidance = problem.guidance() if config.guided else None
-    thresholds = evaluator.within(problem.space, decode=decoder)
+    thresholds = evaluator.within(weights, decode=decoder)
     run.restore()
+    guess = 1 - 1 / len(problem.data.classes)
+    images: int | None = len(evaluator.images)
+    if parts.objective is not None:  # what guessing is worth is measured, how it scatters unknown
+        images = None
+        guess = run.once("guess", lambda: evaluator.judge(np.zeros(weights.size, bool))[0])
+        run.reference = (guess, 1.0)
     coarse = search_thresholds(problem, config, run, thresholds, decoder)
-    all_kept = individual_type("mask", 2).from_numpy(np.ones(problem.space.size, bool))
+    all_kept = individual_type("mask", 2).from_numpy(np.ones(weights.size, bool))
     value, error = run.once(
         "dense", lambda: [evaluator(all_kept)[0], evaluator.note(all_kept)[0]]
     )
     whole = Solution(all_kept.to_numpy(), value, error, 1.0, "dense")
-    classes = len(problem.data.classes)
-    anchors = choose_anchors(coarse, dense=value, classes=classes)
-    light, heavy = (decoder(anchor) for anchor in anchors)
+    light, heavy = (decoder(a) for a in choose_anchors(coarse, dense=value, guess=guess))
     if np.count_nonzero(light) <= np.count_nonzero(heavy):
         light = whole.mask  # phase 1 found a single live network
-    margin = UNGUIDED_MARGIN
-    if guidance:
-        margin = run.once(
-            "margin", lambda: measure_margin(light, heavy, decoder, guidance, rate=RATE)
-        )
-    core_margin = max(margin, CORE_MARGIN)
-    corridor = corridor_between(
-        light, heavy, ranks=decoder.ranks, margin=margin, core_margin=core_margin
-    )
-    space = problem.space.within(corridor)
+    corridor = corridor_of(light, heavy, decoder, guidance, run)
+    space = weights.within(corridor)
     densities = ladder(space.density(light), space.density(heavy) / BELOW, config.population)
     masks = evaluator.within(space)
     within = guidance.within(space) if guidance else None
-    rungs, fine = search_masks(problem, config, run, masks, within, densities, toolbox)
-    first = alive(solutions(coarse, thresholds, "thresholds"), classes=classes)
+    own_toolbox = toolbox_of(toolbox, parts.slots, space, problem.streams, within)
+    rungs, fine = search_masks(problem, config, run, masks, within, densities, own_toolbox)
+    first = alive(solutions(coarse, thresholds, "thresholds"), guess=guess)
     second = [*solutions(rungs, masks, "descent"), *solutions(fine, masks, "masks")]
-    found = [*first, *alive(second, classes=classes), whole]
-    images = len(evaluator.images)
+    found = [*first, *alive(second, guess=guess), whole]
     near = thinned(near_front(found, images=images), FRONT)
     if problem.precision != "fp32":
-        exact = problem.evaluator(images=images, measure=config.measure, precision="fp32")
+        exact = problem.evaluator(images=config.search_images, measure=measure, precision="fp32")
         near = near_front(judged_anew(near, exact), images=images)
         error = judged_anew([whole], exact)[0].error
     return Outcome(
@@ -306,3 +130,36 @@ def hierarchical(
         corridor,
         error,
     )
+
+
+def corridor_of(
+    light: Bits, heavy: Bits, decoder: ThresholdDecoder, guidance: Guidance | None, run: Run
+) -> Corridor:
+    """Return the corridor between two anchors, as wide as guidance needs it."""
+    margin = UNGUIDED_MARGIN
+    if guidance:
+        margin = run.once(
+            "margin", lambda: measure_margin(light, heavy, decoder, guidance, rate=RATE)
+        )
+    return corridor_between(
+        light,
+        heavy,
+        ranks=decoder.ranks,
+        margin=margin,
+        core_margin=max(margin, CORE_MARGIN),
+    )
+
+
+def toolbox_of(
+    toolbox: base.Toolbox | None,
+    slots: dict[str, Any],
+    space: WeightSpace,
+    streams: Streams,
+    saliency: Guidance | None,
+) -> base.Toolbox:
+    """Return a user's toolbox with their own operators by slot registered in it too."""
+    own = base.Toolbox()
+    vars(own).update(vars(toolbox or own))
+    kind = individual_type("mask", 2)
+    register_own(own, slots, space.layout(), streams, kind, saliency=saliency)
+    return own

@@ -33,6 +33,8 @@ def search_thresholds(
     The mating and mutation settings are those of Deb et al., 2002: eta 20, a gene in `layers`.
     """
     toolbox = threshold_toolbox(problem, evaluator, decoder)
+    if run.lineage:
+        run.lineage.follow(toolbox, decode=decoder)
     run.keep("thresholds", evaluator.cache)
 
     def loop(population: list[Any], number: int, state: Any) -> Iterator[Generation]:

@@ -62,7 +62,7 @@ class Variation:
     ) -> None:
         self.space, self.guidance, self.passes = space, guidance, passes
         self.streams, self.cost = streams, cost
-        self.score = space.free(space.magnitudes)
+        self.score = space.free(space.importance)
         self.mutations: dict[str, Callable[[Any], Any]] = {
             "importance": self._importance,
             "swap": self._swap,

@@ -97,7 +97,8 @@ def fisher(model: nn.Module, layers: Sequence[Layer], batches: Batches, passes: 
 
 TINY = float(np.finfo(np.float32).tiny)
 Batches = Sequence[tuple[torch.Tensor, torch.Tensor]]
-SCORES = ("magnitude", "lamp", "uniform", "taylor", "snip", "fisher")
+OF_IMAGES = ("taylor", "snip", "fisher")  # the others look at the weights alone
+SCORES = ("magnitude", "lamp", "uniform", *OF_IMAGES)
 
 
 def importance(

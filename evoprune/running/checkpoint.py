@@ -18,8 +18,8 @@ Arrays = dict[str, np.ndarray]
 def pack_individuals(individuals: Sequence[Any], *, scores: bool = True) -> Arrays:
     """Take individuals apart into arrays, one row each.
 
-    Packed bits or reals, objectives, violations, and, if asked for, the drift's scores of those
-    that carry one.
+    Packed bits or reals, objectives, violations, the rates of those that carry their own (see
+    `mutLogNormal`), and, if asked for, the drift's scores of those that carry one.
     """
     if not individuals:
         return {"count": np.array(0)}
@@ -31,6 +31,10 @@ def pack_individuals(individuals: Sequence[Any], *, scores: bool = True) -> Arra
         arrays["reals"] = np.stack([individual.to_numpy() for individual in individuals])
     arrays["values"] = np.array([individual.fitness.values for individual in individuals])
     arrays["violation"] = np.array([individual.fitness.violation for individual in individuals])
+    rated = [i for i, individual in enumerate(individuals) if hasattr(individual, "mutation_rate")]
+    if rated:
+        arrays["rated"] = np.array(rated)
+        arrays["mutation_rates"] = np.array([individuals[i].mutation_rate for i in rated])
     scored = [i for i, individual in enumerate(individuals) if hasattr(individual, "score")]
     if scores and scored:
         arrays["scored"] = np.array(scored)
@@ -50,6 +54,8 @@ def unpack_individuals(arrays: Arrays, kind: Any) -> list[Any]:
             individual.fitness.values = tuple(arrays["values"][row].tolist())
         individual.fitness.violation = float(arrays["violation"][row])
         individuals.append(individual)
+    for place, row in enumerate(arrays.get("rated", ())):
+        individuals[row].mutation_rate = float(arrays["mutation_rates"][place])
     for place, row in enumerate(arrays.get("scored", ())):
         individuals[row].score = arrays["scores"][place].copy()
     return individuals

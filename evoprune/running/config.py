@@ -10,9 +10,12 @@ from typing import Any
 
 from evoprune.errors import InputError, unknown
 from evoprune.evaluation.precision import PRECISIONS
+from evoprune.network.importance import SCORES
+from evoprune.running.plugins import fingerprint, split
 
 ALGORITHMS = ("nsga2", "moead")
 MEASURES = ("error", "soft_error")
+SLOTS = ("init", "mate", "mutate", "select")  # that an operator of one's own may take
 
 
 @dataclass(frozen=True)
@@ -35,10 +38,15 @@ class Config:
         guided: whether drift serves as an operator, and makes the first masks.
         adaptive: whether phase 2 learns which operators and rates to choose, or draws evenly.
         descent: share of phase 2's passes that the descent of the first masks may take.
-        measure: what both phases minimise beside the density, "error" or "soft_error"; the front
-            is told in errors either way.
+        measure: what both phases minimise beside the density, "error", "soft_error" or
+            FILE.py:NAME; the front is told in errors either way.
         precision: of the search: "fp32", "bf16", or "auto" for the faster one of the device. The
             final front is judged anew in fp32, and test figures are always fp32.
+        mate: crossover of phase 2: an operator's name, or FILE.py:NAME; None leaves the method's.
+            So are `mutate`, `init` (first masks) and `select` (survivors).
+        mate_args: settings of that operator by name. So are `mutate_args` and so on.
+        importance: that scores the weights in phase 2, a name or FILE.py:NAME.
+        lineage: whether it is written down who made whom; see `evoprune lineage`.
         early: whether a candidate that can change nothing any more is given up before its last
             image: the same individuals are found in fewer passes. Under a budget of passes, what
             is spared goes into a longer search.
@@ -68,6 +76,16 @@ class Config:
     descent: float = 0.8
     measure: str = "soft_error"
     precision: str = "fp32"
+    mate: str | None = None
+    mate_args: dict[str, Any] | None = None
+    mutate: str | None = None
+    mutate_args: dict[str, Any] | None = None
+    init: str | None = None
+    init_args: dict[str, Any] | None = None
+    select: str | None = None
+    select_args: dict[str, Any] | None = None
+    importance: str = "magnitude"
+    lineage: bool = False
     early: bool = True
     memory: float | None = None
     seed: int = 0
@@ -103,7 +121,12 @@ class Config:
                 raise InputError(f"{name.replace('_', '-')}: expected at least 1, got {value}")
         if self.seed < 0:
             raise InputError(f"seed: expected 0 or more, got {self.seed}")
-        if self.measure not in MEASURES:
+        for slot in SLOTS:
+            if getattr(self, f"{slot}_args") and not getattr(self, slot):
+                raise InputError(f"{slot}-arg: it is of no operator; name one with --{slot}")
+        if self.importance not in SCORES and split(self.importance)[0] is None:
+            raise unknown("importance", self.importance, SCORES)
+        if self.measure not in MEASURES and split(self.measure)[0] is None:
             raise unknown("measure", self.measure, MEASURES)
         if self.precision not in PRECISIONS:
             raise unknown("precision", self.precision, PRECISIONS)
@@ -119,7 +142,13 @@ class Config:
                 versions[package] = importlib.metadata.version(package)
             except importlib.metadata.PackageNotFoundError:
                 versions[package] = "not installed"
-        return {**dataclasses.asdict(self), "versions": versions}
+        return {**dataclasses.asdict(self), "versions": versions, "files": self.files()}
+
+    def files(self) -> dict[str, str]:
+        """Return a fingerprint of each file of the user's that this run takes operators from."""
+        named = [getattr(self, slot) for slot in (*SLOTS, "measure", "importance")]
+        paths = {str(split(reference)[0]) for reference in named if reference}
+        return {path: fingerprint(path) for path in sorted(paths - {"None"})}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Config:

@@ -15,6 +15,7 @@ from evoprune.evaluation.batches import check_memory
 from evoprune.evaluation.evaluator import Recalibration
 from evoprune.evaluation.fastpath import FastEvaluator, FastGuidance
 from evoprune.evaluation.guidance import DENSE_BATCH
+from evoprune.evaluation.objectives import Objective
 from evoprune.evaluation.precision import resolve_precision
 from evoprune.network import datasets, models
 from evoprune.network.cost import activation_bytes
@@ -32,6 +33,7 @@ BATCH = 128  # images of a step of guidance
 EPOCHS = 12  # of a network that comes without a checkpoint
 CALIBRATION = (4, 256)  # batches, and images each, of a recalibration
 IN_SEARCH = 2  # of these batches; the figures on the test split are worth all of them
+SCORED = (8, 128)  # batches, and images each, that an importance score may look at
 
 
 class Augmentation(TypedDict):
@@ -70,14 +72,14 @@ class Problem:
         split: str = "search",
         *,
         images: int | None = None,
-        measure: str = "error",
+        measure: str | Objective = "error",
         precision: str | None = None,
         early: bool = False,
     ) -> FastEvaluator:
         """Return an evaluator on the first images of a split, on all of them if None.
 
-        It minimises a measure and the density, and notes the error. All but the search's count
-        their passes apart.
+        It minimises a measure, by name or a function, and the density, and notes the error. All but
+        the search's count their passes apart.
         """
         part = getattr(self.data, split)
         searching = split == "search"
@@ -107,6 +109,15 @@ class Problem:
     def images(self, raw: torch.Tensor) -> torch.Tensor:
         """Normalise raw images, uint8, for the network."""
         return datasets.normalise(raw, self.data).to(self.device)
+
+    def batches(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Draw batches of plain training images and labels, for an importance score."""
+        split = self.data.train
+        chosen = self.streams.data.permutation(len(split.images))[: SCORED[0] * SCORED[1]]
+        return [
+            (self.images(split.images[some]), split.labels[some].to(self.device))
+            for some in np.array_split(chosen, max(1, len(chosen) // SCORED[1]))
+        ]
 
     def guidance(self) -> FastGuidance:
         """Return guidance on a pool of augmented training images."""

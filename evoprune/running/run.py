@@ -31,6 +31,7 @@ from evoprune.running.checkpoint import (
 from evoprune.running.rundir import RunDir
 from evoprune.search.archive import Archive
 from evoprune.search.indicators import hypervolume
+from evoprune.search.lineage import Lineage
 from evoprune.seeding import Streams
 
 Loop = Callable[[list[Any], int, Arrays], Iterator[Generation]]
@@ -45,11 +46,13 @@ class Run:
         directory: where rows and checkpoints go; None keeps all in memory.
         resume: whether to go on from the folder's checkpoint.
         bar: whether to draw progress bars.
+        lineage: what writes down who made whom, of every toolbox that it follows; None for none.
 
     Attributes:
         logbook: DEAP's; a row a generation over all phases.
         seconds: time spent by phase.
         network_seconds: the part of it spent in forward and backward passes.
+        reference: of the hypervolume in the log; all ones, if None.
     """
 
     def __init__(
@@ -60,11 +63,14 @@ class Run:
         directory: RunDir | None = None,
         resume: bool = False,
         bar: bool = True,
+        lineage: Lineage | None = None,
     ) -> None:
         self.streams, self.passes, self.directory, self.bar = streams, passes, directory, bar
+        self.lineage = lineage
         self.logbook = tools.Logbook()
         self.seconds: dict[str, float] = defaultdict(float)
         self.network_seconds: dict[str, float] = defaultdict(float)
+        self.reference: tuple[float, ...] | None = None
         self.notes: dict[str, Any] = {}
         self.caches: dict[str, dict[bytes, tuple[float, ...]]] = {}
         self._pending: tuple[dict[str, Any], Arrays] | None = None
@@ -113,7 +119,10 @@ class Run:
             learners: objects with `state()` and `restore(state)` that learn during the phase.
             observe: called with every generation before it is saved, so that operators can learn.
         """
-        learners = learners or {}
+        learners = dict(learners or {})
+        if self.lineage:
+            learners["lineage"] = self.lineage
+            self.lineage.begin(name, self.reference)
         archive = Archive()
         if name in self._finished:
             return self._restore(name, self._finished[name], kind, archive, learners)[:2]
@@ -133,6 +142,8 @@ class Run:
                     population, number = generation.population, generation.number
                     archive.update([*generation.offspring, *population])
                     _forget_scores(archive, population)
+                    if self.lineage:  # before the operators clear what they noted
+                        self.lineage.observe(generation)
                     observe(generation)
                     self.seconds[name] = before[0] + time.perf_counter() - began
                     self.network_seconds[name] = before[1] + self.passes.seconds
@@ -150,7 +161,8 @@ class Run:
 
     def _record(self, phase: str, generation: Generation, archive: Archive) -> None:
         points = archive.points()
-        volume = hypervolume(points, np.ones(points.shape[1])) if len(points) else 0.0
+        corner = self.reference or np.ones(points.shape[1])
+        volume = hypervolume(points, corner) if len(points) else 0.0
         self.logbook.record(
             phase=phase,
             generation=generation.number,

@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from evoprune.errors import InputError
+from operators.catalogue import CATALOGUE
 from operators.genomes import BitString, RealVector
+from operators.supply import name_of
 
 SLOTS = ("evaluate", "mate", "mutate", "select", "map", "clone")
-REALS_ONLY = {  # DEAP's operators that would leave numbers which are no bits
+BITS_ONLY = {"mutFlipBit"} | {name for name, entry in CATALOGUE.items() if entry.genome == "mask"}
+REALS_ONLY = {  # DEAP's operators that would leave numbers which are no bits, and our own
     "cxBlend", "cxESBlend", "cxESTwoPoint", "cxSimulatedBinary", "cxSimulatedBinaryBounded",
     "mutESLogNormal", "mutGaussian", "mutPolynomialBounded",
-}  # fmt: skip
-BITS_ONLY = {
-    "mutFlipBit", "cxUniformPacked", "cxTwoPointPacked", "cxLayers", "cxScores", "mutFlip",
-    "mutImportance", "mutSwap", "mutDrift",
-}  # fmt: skip
+} | {name for name, entry in CATALOGUE.items() if entry.genome == "thresholds"}  # fmt: skip
 NEITHER = {"cxMessyOnePoint", "cxOrdered", "cxPartialyMatched", "cxUniformPartialyMatched"}
 
 
@@ -53,11 +52,18 @@ def check(toolbox: Any, individual: Any) -> None:
             f"{individual.fitness.weights}; return 1 - x for an x to be maximised"
         )
     for slot in ("mate", "mutate"):
-        _check_fit(slot, getattr(toolbox, slot), individual)
+        check_fit(slot, getattr(toolbox, slot), individual)
 
 
-def _check_fit(slot: str, operator: Any, individual: Any) -> None:
-    name = getattr(getattr(operator, "func", operator), "__name__", "")
+def check_fit(slot: str, operator: Any, individual: Any) -> None:
+    """Raise an InputError if an operator is known to be for another kind of genome.
+
+    Args:
+        slot: "mate" or "mutate".
+        operator: a function, or a partial of one.
+        individual: one of the population.
+    """
+    name = name_of(operator)
     if isinstance(individual, BitString) and name in REALS_ONLY | NEITHER:
         raise InputError(
             f"{slot}: {name} is for {'reals' if name in REALS_ONLY else 'permutations'}, but the "

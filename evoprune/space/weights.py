@@ -17,6 +17,7 @@ from torch import nn
 
 from evoprune.errors import InputError
 from evoprune.network.layers import prunable
+from operators.layout import Layout
 
 Bits = npt.NDArray[np.bool_]
 
@@ -66,6 +67,7 @@ class WeightSpace:
         layers: the prunable layers in the order of the network.
         offsets: int, shape (layers + 1,); layer i holds weights offsets[i] up to offsets[i + 1].
         weights: the trained weights, one flat float32 tensor, shape (size,).
+        importance: of each weight, shape (size,), higher = rather kept; |w| unless `scored`.
         size: number of weights.
         genes: number of free genes, the length of a mask genome.
 
@@ -97,6 +99,7 @@ class WeightSpace:
         self.size = int(self.offsets[-1])
         self.weights = torch.cat([p.detach().reshape(-1).float() for p in self.parameters]).clone()
         self.magnitudes = np.abs(self.weights.cpu().numpy())
+        self.importance: npt.NDArray[np.floating] = self.magnitudes
         self.corridor = corridor
         self._free = None if corridor is None else np.flatnonzero(corridor.free)
 
@@ -105,6 +108,33 @@ class WeightSpace:
         narrowed = copy.copy(self)
         narrowed.corridor, narrowed._free = corridor, np.flatnonzero(corridor.free)
         return narrowed
+
+    def scored(self, importance: npt.ArrayLike) -> WeightSpace:
+        """Return the same space with another importance of its weights.
+
+        Args:
+            importance: a number a weight in any unit, shape (size,), higher = rather kept.
+
+        Raises:
+            InputError: if there is not one number a weight, or one is not finite.
+        """
+        score = np.asarray(importance, np.float32)
+        if score.shape != (self.size,) or not np.isfinite(score).all():
+            raise InputError(
+                f"importance: expected {self.size} finite numbers, one for each weight, got "
+                f"{int(np.isfinite(score).sum())} in the shape {score.shape}"
+            )
+        other = copy.copy(self)
+        other.importance = score
+        return other
+
+    def layout(self) -> Layout:
+        """Describe the free genes to operators that ask for `space`."""
+        return Layout.plain(
+            np.diff(self.gene_offsets).tolist(),
+            score=self.free(self.importance),
+            names=[layer.name for layer in self.layers],
+        )
 
     @property
     def genes(self) -> int:

@@ -20,6 +20,7 @@ from evoprune.running.run import Run
 from evoprune.running.rundir import RunDir
 from evoprune.search.indicators import hypervolume
 from evoprune.studies.figures import front_figure, hypervolume_figure, layers_figure
+from evoprune.studies.lineage import keep_lineage
 from operators.individuals import individual_type
 
 DENSITIES = (0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.48, 0.6, 0.8)
@@ -51,6 +52,8 @@ def report(outcome: Outcome, problem: Problem, config: Config, run: Run, folder:
     masks = np.stack([np.packbits(solution.mask) for solution in outcome.front])
     folder.write_arrays("masks.npz", {"packed": masks, "weights": np.array(problem.space.size)})
     draw(outcome, problem, run, folder, front, coarse, controls, anchors, dense_row)
+    if run.lineage:
+        keep_lineage(run.lineage, front, [solution.mask for solution in outcome.front], folder)
     folder.write_json("summary.json", summary)  # last: it says that the run has ended
     return table(summary)
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from evoprune.evaluation.evaluator import Evaluator
 from evoprune.methods.baselines import baseline
-from evoprune.methods.hierarchical import first_masks, free_share, mask_toolbox
+from evoprune.methods.masks import first_masks, free_share, mask_toolbox
 from evoprune.methods.thresholds import SEEDED_DENSITIES, first_thresholds
 from evoprune.methods.variation import Variation
 from evoprune.passes import Passes

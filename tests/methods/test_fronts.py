@@ -36,7 +36,7 @@ def test_a_solution_is_on_the_front_if_and_only_if_none_beats_it() -> None:
 
 def test_a_network_that_only_guesses_is_not_handed_over() -> None:
     guess, better = solution(0.9, 0.5), solution(0.88, 0.5)
-    assert alive([guess, better], classes=10) == [better]
+    assert alive([guess, better], guess=0.9) == [better]
 
 
 def test_worse_by_less_than_half_a_standard_error_than_a_sparser_one_is_near_the_front() -> None:

@@ -12,11 +12,8 @@ from deap import base
 
 from evoprune.errors import InputError
 from evoprune.methods.fronts import Outcome, near_front
-from evoprune.methods.hierarchical import (
-    hierarchical,
-    mask_toolbox,
-    pairs_of_like_density,
-)
+from evoprune.methods.hierarchical import hierarchical
+from evoprune.methods.masks import mask_toolbox, pairs_of_like_density
 from evoprune.running.config import Config
 from evoprune.running.problem import Problem, prepare
 from evoprune.running.run import Run
@@ -143,7 +140,7 @@ def test_what_is_registered_in_a_toolbox_of_ones_own_is_used_and_nothing_else_ch
             own.register(slot, counted, getattr(plain, slot))
             return theirs(*values[:4], own)
 
-        patch.setattr("evoprune.methods.hierarchical.mask_toolbox", lent)
+        patch.setattr("evoprune.methods.masks.mask_toolbox", lent)
         outcome = hierarchical(problem, config, run)
     assert calls > 0
     assert [s.value for s in outcome.front] == [s.value for s in searched[0].front]

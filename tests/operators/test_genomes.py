@@ -272,7 +272,7 @@ def test_a_type_is_the_same_type_after_pickling() -> None:
 
 @pytest.mark.parametrize(("kind", "objectives"), [("mask", 0), ("mask", 5), ("bits", 1)])
 def test_types_that_do_not_exist_are_refused(kind: Any, objectives: int) -> None:
-    with pytest.raises(ValueError, match="expected kind 'mask', .* or 'sparse' and 1 to 4"):
+    with pytest.raises(ValueError, match=r"expected kind 'mask', .* or 'sparse' and 1 to 4"):
         individual_type(kind, objectives)
 
 

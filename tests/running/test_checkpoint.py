@@ -78,6 +78,14 @@ def test_scores_come_back_to_those_that_carried_one() -> None:
     assert after[0].score.dtype == np.float32
 
 
+def test_rates_come_back_to_those_that_carried_their_own() -> None:
+    before = population("mask")
+    before[1].mutation_rate = 0.25
+    after = unpack_individuals(pack_individuals(before), individual_type("mask", 2))
+    assert after[1].mutation_rate == 0.25
+    assert not hasattr(after[0], "mutation_rate")
+
+
 def test_scores_are_left_out_if_not_asked_for() -> None:
     before = population("mask")
     before[0].score = np.zeros(13, np.float32)

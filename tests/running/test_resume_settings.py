@@ -34,7 +34,7 @@ def short() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("evoprune.running.problem.EPOCHS", 1)
         patch.setattr("evoprune.running.problem.CALIBRATION", (4, 16))
-        patch.setattr("evoprune.methods.hierarchical.STEPS", 6)
+        patch.setattr("evoprune.methods.masks.STEPS", 6)
         patch.setattr("evoprune.methods.anchors.TRIAL_STEPS", 6)
         patch.setattr(report, "DENSITIES", (0.3, 0.8))
         patch.setattr(report, "draw", lambda *arguments: None)

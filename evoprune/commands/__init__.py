@@ -1,0 +1,1 @@
+"""The subcommands, each a file with `add`, which declares it, and `call`, which does it."""

@@ -1,0 +1,72 @@
+"""evoprune xray OPERATOR     see what an operator does, without a network."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from evoprune.commands.check import genome_of
+from evoprune.errors import InputError, said
+from evoprune.running import plugins
+from evoprune.studies.xray import xray_figure, xray_table
+from operators.supply import GIVEN
+from operators.tries import slot_of
+from operators.xray import Choices, XRay, xray
+
+
+def add(commands: Any) -> None:
+    """Declare the command to the parser of all commands."""
+    command = commands.add_parser("xray", help="draw what an operator does, without a network")
+    command.add_argument("operator", help="such as cxLayers, or my_file.py:mutMine")
+    command.add_argument(
+        "--arg",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting, such as rate=0.1",
+    )
+    command.add_argument("--runs", type=int, default=10_000, help="(default: %(default)s)")
+    command.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
+    command.add_argument("--out", metavar="FILE.png", help="the picture (default: OPERATOR.png)")
+    command.add_argument(
+        "--genome",
+        choices=("mask", "thresholds"),
+        help="(default: mask; of a known operator what it is for)",
+    )
+    command.add_argument(
+        "--slot", choices=tuple(GIVEN), help="where the name's prefix does not say"
+    )
+    command.set_defaults(call=call)
+
+
+def call(options: argparse.Namespace) -> int:
+    """Run the operator, print the numbers, write the picture, and return 0."""
+    seen = _seen(options)
+    print(xray_table(seen))
+    out = Path(options.out or f"{seen.name}.png").expanduser()
+    try:
+        xray_figure(seen).savefig(out)
+    except (OSError, ValueError) as cause:
+        raise InputError(f"out: cannot write to {out}: {said(cause)}") from None
+    print(f"the picture is {out}")
+    return 0
+
+
+def _seen(options: argparse.Namespace) -> XRay | Choices:
+    reference = plugins.absolute(options.operator)
+    operator, settings = plugins.load(reference), plugins.settings(options.arg)
+    path, name = plugins.split(reference)
+    try:
+        return xray(
+            operator,
+            genome=options.genome or genome_of(operator),
+            slot=options.slot or slot_of(name),
+            runs=options.runs,
+            seed=options.seed,
+            **settings,
+        )
+    except Exception as cause:  # of the user's operator, whatever it is
+        if path is not None and (place := plugins.where(cause, path)) != str(path):
+            raise InputError(f"operator: {place}: {said(cause)}") from cause
+        raise InputError(str(cause) if isinstance(cause, ValueError) else said(cause)) from cause

@@ -1,0 +1,214 @@
+"""Phase 2: masks of the free genes, drifted down the densities first, then searched.
+
+Any slot of its toolbox takes an operator of one's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from math import ceil
+from typing import Any
+
+import numpy as np
+from deap import base
+
+from evoprune.evaluation.fastpath import FastEvaluator
+from evoprune.evaluation.guidance import Guidance
+from evoprune.methods.descent import descend
+from evoprune.methods.variation import Variation
+from evoprune.records import Generation
+from evoprune.running.config import Config
+from evoprune.running.problem import Problem
+from evoprune.running.run import Run
+from evoprune.search.archive import Archive
+from evoprune.search.moead import moead
+from evoprune.search.nsga2 import nsga2
+from evoprune.search.toolbox import check
+from evoprune.seeding import Streams
+from evoprune.space.weights import WeightSpace
+from operators.decomposition import weightsFor
+from operators.individuals import individual_type
+from operators.initialise import initImportance
+from operators.selection import selCrowdedTournament, selNSGA2
+
+STEPS = 20  # of the drift on each rung of the descent, where no budget of passes says otherwise
+SHARPNESS = 200.0  # of the first masks: half a per cent of the ranks either side of a clean cut
+RATE = 0.002  # of the descent; of 0.001 and 0.002 the better on ResNet-20 by search error
+
+
+def first_masks(
+    individual: Callable[..., Any], space: WeightSpace, densities: list[float]
+) -> list[Any]:
+    """Draw a mask of the free genes for each density of the network."""
+    return [individual(density=free_share(space, density)) for density in densities]
+
+
+def free_share(space: WeightSpace, density: float) -> float:
+    """Return which share of the free genes a network of a density keeps, 0 to 1."""
+    core = 0 if space.corridor is None else np.count_nonzero(space.corridor.core)
+    return float(np.clip((density * space.size - core) / space.genes, 0, 1))
+
+
+def search_masks(
+    problem: Problem,
+    config: Config,
+    run: Run,
+    evaluator: FastEvaluator,
+    guidance: Guidance | None,
+    densities: list[float],
+    own: base.Toolbox | None,
+) -> tuple[list[Any], list[Any]]:
+    """Phase 2: masks of the free genes; a descent for the first ones, then NSGA-II or MOEA/D.
+
+    Returns:
+        All rungs of the descent, and of all other masks those that none beats.
+    """
+    space, streams = evaluator.space, problem.streams
+    run.keep("masks", evaluator.cache)
+    kind = individual_type("mask", 2)
+    variation = Variation(
+        space,
+        guidance,
+        streams,
+        problem.passes,
+        cost=evaluator.cost,
+        adaptive=config.adaptive,
+    )
+    toolbox = mask_toolbox(evaluator, guidance, variation, streams, own)
+    check(toolbox, kind.zeros(space.genes))
+    if run.lineage:
+        run.lineage.follow(toolbox, decode=evaluator.decode)
+    rungs: list[Any] = []
+    archive, start = Archive(), partial(toolbox.population, densities)
+    if guidance:
+        begin = partial(toolbox.population, densities[:1])
+        rungs, archive = run_descent(config, run, toolbox, evaluator, begin, densities)
+        start = partial(list, rungs)
+
+    def loop(population: list[Any], number: int, state: dict[str, Any]) -> Iterator[Generation]:
+        if config.algorithm == "nsga2":
+            return nsga2(toolbox, population, rng=streams.select, number=number, state=state)
+        weights = weightsFor(2, len(population))
+        return moead(
+            toolbox,
+            population,
+            weights=weights,
+            neighbours=min(6, len(population)),
+            rng=streams.select,
+            number=number,
+            state=state,
+        )
+
+    _, found = run.phase(
+        "masks",
+        kind,
+        start,
+        loop,
+        generations=config.generations[1],
+        passes=config.passes,
+        learners=variation.learners,
+        observe=variation.observe,
+    )
+    archive.update(list(found))
+    known = {mask.digest() for mask in rungs}
+    return rungs, [mask for mask in archive if mask.digest() not in known]
+
+
+def run_descent(
+    config: Config,
+    run: Run,
+    toolbox: base.Toolbox,
+    evaluator: FastEvaluator,
+    start: Callable[[], list[Any]],
+    densities: list[float],
+) -> tuple[list[Any], Archive]:
+    """Drift the first mask down the densities; its share of the budget is spread over the rungs."""
+    space = evaluator.space
+    counts = [max(1, round(free_share(space, d) * space.genes)) for d in densities[1:]]
+    batch, spent = toolbox.saliency.batch, run.once("before descent", run.passes.spent)
+
+    def steps(rung: int) -> int:
+        if config.passes is None:
+            return STEPS
+        budget = config.descent * (config.passes - spent) - (run.passes.spent() - spent)
+        judged = evaluator.cost * (len(counts) - max(rung - 1, 0))  # the drift is a rung ahead
+        return max(1, ceil((budget - judged) / (len(counts) - rung) / (3 * batch)))
+
+    def loop(population: list[Any], number: int, state: dict[str, Any]) -> Iterator[Generation]:
+        score = space.free(space.importance)
+        return descend(
+            toolbox,
+            population,
+            counts=counts,
+            steps=steps,
+            score=score,
+            rate=RATE,
+            number=number,
+            state=state,
+        )
+
+    kind = individual_type("mask", 2)
+    return run.phase("descent", kind, start, loop, generations=len(counts))
+
+
+def mask_toolbox(
+    evaluator: FastEvaluator,
+    guidance: Guidance | None,
+    variation: Variation,
+    streams: Streams,
+    own: base.Toolbox | None = None,
+) -> base.Toolbox:
+    """Return the toolbox of phase 2; what is registered in one's own takes its slot."""
+    toolbox, space = base.Toolbox(), evaluator.space
+    toolbox.register(
+        "individual",
+        initImportance,
+        individual_type("mask", 2),
+        space.free(space.importance),
+        sharpness=SHARPNESS,
+        rng=streams.init,
+    )
+    toolbox.register("evaluate", evaluator)
+    toolbox.register("map", evaluator.map)
+    toolbox.saliency = guidance  # None without guidance
+    toolbox.register("mate", variation.mate)
+    toolbox.register("mutate", variation.mutate)
+    toolbox.register("select", selNSGA2)
+    toolbox.register("select_parents", pairs_of_like_density, rng=streams.select)
+    plain = vars(base.Toolbox())  # every toolbox comes with a plain clone and map
+    for slot, operator in vars(own).items() if own else ():
+        if slot not in plain or operator.func is not plain[slot].func:
+            setattr(toolbox, slot, operator)
+    if evaluator.early and not hasattr(toolbox, "trial"):
+        # What is given up would be missed by another way of judging, or of choosing survivors.
+        ours = {"evaluate": evaluator, "map": evaluator.map, "select": selNSGA2}
+        if all(getattr(getattr(toolbox, slot), "func", None) == ours[slot] for slot in ours):
+            toolbox.register("trial", evaluator.trial)
+    if not hasattr(toolbox, "population"):
+        toolbox.register("population", first_masks, toolbox.individual, space)
+    return toolbox
+
+
+def pairs_of_like_density(
+    population: list[Any], k: int, *, rng: np.random.Generator
+) -> list[Any]:
+    """Choose parents by crowded tournament; those of like density become pairs (ours).
+
+    The better ones are chosen twice; nobody is paired with itself while there is another.
+    """
+    chosen = selCrowdedTournament(population, k, rng=rng)
+    chosen.sort(key=lambda individual: individual.fitness.values[1])
+    for i in range(1, k, 2):
+        if chosen[i] == chosen[i - 1]:
+            _part_twins(chosen, i)
+    return chosen
+
+
+def _part_twins(chosen: list[Any], i: int) -> None:
+    """Exchange place i with one in the nearest pair, later ones first, that holds no copy of it."""
+    for j in (*range(i + 1, len(chosen)), *range(i - 2, -1, -1)):
+        pair = chosen[j - j % 2 : j - j % 2 + 2]
+        if chosen[i] not in pair:
+            chosen[i], chosen[j] = chosen[j], chosen[i]
+            return

@@ -1,0 +1,118 @@
+"""Operators of one's own from the command line: used, told when they fail, and gone on with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evoprune import cli
+from evoprune.running.checkpoint import unpack_individuals
+from evoprune.running.run import Run
+from evoprune.running.rundir import RunDir
+from operators.individuals import individual_type
+
+QUICK = "--no-guidance --population 4 --generations 1 3 --search-images 60 --threads 1"
+SOURCE = """
+calls = 0
+BROKEN = {broken}
+
+
+def mutMine(individual, *, rate, rng):
+    global calls
+    calls += 1
+    if BROKEN and calls > 5:
+        raise ArithmeticError("out of luck")
+    individual[rng.integers(len(individual), size=round(rate * len(individual)))] = 0
+    return (individual,)
+"""
+Command = Callable[..., int]
+
+
+@pytest.fixture
+def command(short_report: None, digits_weights: Path) -> Command:
+    """Return a small run with an operator of one's own, on a network that is trained already."""
+
+    def run(folder: Path, *flags: str, broken: bool = False) -> int:
+        file = folder.parent / "mine.py"
+        file.write_text(SOURCE.format(broken=broken))
+        own = ["--mutate", f"{file}:mutMine", "--mutate-arg", "rate=0.05"]
+        own = [] if "--mutate" in flags else own
+        fixed = ["--weights", str(digits_weights), "--out", str(folder), *QUICK.split()]
+        return cli.main(["run", "hierarchical", *fixed, *own, *flags])
+
+    return run
+
+
+def test_a_run_says_which_operator_it_used_and_what_the_file_was_like(
+    command: Command, tmp_path: Path
+) -> None:
+    assert command(tmp_path / "run", "--mate", "cxLayers", "--mate-arg", "rate=1") == 0
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    file = tmp_path / "mine.py"
+    assert config["mutate"] == f"{file}:mutMine"
+    assert config["mutate_args"] == {"rate": 0.05}
+    assert (config["mate"], config["mate_args"]) == ("cxLayers", {"rate": 1})
+    assert list(config["files"]) == [str(file)]
+
+
+def test_an_operator_that_fails_leaves_the_run_and_the_individual(
+    command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(tmp_path / "run", broken=True) == 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    place = f"mutMine failed in {tmp_path / 'mine.py'}:10: ArithmeticError: out of luck"
+    assert said.endswith(f"{place}; the individual is kept in {tmp_path / 'run' / 'failed.npz'}")
+    folder = RunDir(tmp_path / "run", resume=True)
+    (kept,) = unpack_individuals(folder.read_arrays("failed.npz"), individual_type("mask", 2))
+    assert 0 < kept.count() < len(kept)
+
+
+def test_a_run_whose_operator_was_mended_ends_as_if_it_had_never_failed(
+    command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    command(tmp_path / "a" / "run", broken=True)
+    file = tmp_path / "a" / "mine.py"
+    file.write_text(file.read_text().replace("BROKEN = True", "BROKEN = False"))
+    capsys.readouterr()
+    assert cli.main(["resume", str(tmp_path / "a" / "run")]) == 0
+    assert f"{file} has changed since the run began" in capsys.readouterr().err
+    command(tmp_path / "b" / "run")
+    tables = [(tmp_path / x / "run" / "front.csv").read_text() for x in "ab"]
+    assert tables[0] == tables[1]
+    masks = [np.load(tmp_path / x / "run" / "masks.npz")["packed"] for x in "ab"]
+    assert np.array_equal(*masks)
+
+
+def test_rates_that_individuals_carry_outlive_a_stop(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, save, saves = ["--mutate", "mutLogNormal", "--mutate-arg", "rate=0.01"], Run._save, []
+
+    def save_and_stop(self: Run, *arguments: object) -> None:
+        save(self, *arguments)  # type: ignore[arg-type]
+        saves.append(1)
+        if len(saves) == 4:
+            raise KeyboardInterrupt
+
+    command(tmp_path / "whole", *own)
+    monkeypatch.setattr(Run, "_save", save_and_stop)
+    with pytest.raises(KeyboardInterrupt):
+        command(tmp_path / "stopped", *own)
+    assert cli.main(["resume", str(tmp_path / "stopped")]) == 0
+    tables = [(tmp_path / x / "front.csv").read_text() for x in ("whole", "stopped")]
+    assert tables[0] == tables[1]
+
+
+def test_an_operator_that_cannot_be_served_writes_nothing(
+    command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "other.py").write_text("def cxMine(a, b, *, moon):\n    return a, b\n")
+    assert command(tmp_path / "run", "--mate", f"{tmp_path / 'other.py'}:cxMine") == 2
+    assert "mate: cxMine: nobody offers 'moon'" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
