@@ -235,7 +235,8 @@ def _drive(config: Config, folder: RunDir, *, resume: bool) -> int:
         folder.write_json("config.json", config.to_json())  # last: it makes the folder a run
     watching = None
     if config.lineage:
-        watching = Lineage(problem.passes.spent, objectives=(config.measure, "density"))
+        measure = config.measure.rpartition(":")[2]
+        watching = Lineage(problem.passes.spent, objectives=(measure, "density"))
     run = Run(
         streams=streams,
         passes=problem.passes,

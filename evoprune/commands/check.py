@@ -57,7 +57,7 @@ def call(options: argparse.Namespace) -> int:
             slot = options.slot or slot_of(name)
             genome = options.genome or genome_of(operator)
             findings = check(operator, genome=genome, slot=slot, **shares[name])
-        except ValueError as refused:
+        except (TypeError, ValueError) as refused:  # a setting of a name that check itself has
             raise InputError(str(refused)) from None
         print(f"{name}, to {slot}: {_count(findings)}\n{report(findings)}\n")
         wrong += any(finding.status == "wrong" for finding in findings)

@@ -89,7 +89,7 @@ def descend(
     for rung in range(number, last + 1):
         here = walk(rung) if ahead is None else ahead
         ahead = walk(rung + 1) if rung < last else None
-        individual = toolbox.clone(rungs[0])
+        individual = toolbox.clone(rungs[-1])  # what it drifted down from
         individual.score = here.copy() if ahead is None else _between(here, ahead, counts[rung:])
         keepTop(individual, individual.score, counts[rung])
         (individual.fitness.values,) = toolbox.map(toolbox.evaluate, [individual])

@@ -167,12 +167,20 @@ def recipe(name: str) -> Recipe:
 
 
 def trained(name: str, *, progress: bool = False) -> nn.Module:
-    """Return a network trained on the digits from a fixed seed, in single precision."""
+    """Return a network trained on the digits from a fixed seed, in single precision.
+
+    On one thread, whatever torch is set to: sums over threads would lead to other weights.
+    """
     made, rng = recipe(name), np.random.default_rng(SEED)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
         model = made.build()
-    training.train(model, digits(), epochs=made.epochs, rng=rng, progress=progress)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        training.train(model, digits(), epochs=made.epochs, rng=rng, progress=progress)
+    finally:
+        torch.set_num_threads(threads)
     return model
 
 

@@ -10,6 +10,8 @@ import pytest
 from deap import base
 
 from evoprune.methods.descent import descend, ladder
+from evoprune.search.ancestry import ancestors, main_line
+from evoprune.search.lineage import Lineage
 from operators.drift import mutDrift
 from operators.individuals import individual_type
 
@@ -59,6 +61,18 @@ def test_the_population_is_all_rungs_so_far_and_the_offspring_the_newest(
         assert len(generation.population) == generation.number + 1
         assert generation.offspring == [generation.population[-1]]
         assert generation.offspring[0] is generation.population[-1]
+
+
+def test_every_rung_is_born_of_the_one_above_it(toolbox: base.Toolbox) -> None:
+    lineage = Lineage()
+    toolbox.register("mate", lambda a, b: (a, b))
+    toolbox.register("mutate", lambda mask: (mask,))
+    lineage.follow(toolbox)
+    for generation in descend(toolbox, [start()], counts=COUNTS, steps=6, score=SCORE, rate=0.4):
+        lineage.observe(generation)
+    family = ancestors(lineage.births, lineage.births[-1].child)
+    line = main_line(family, lineage.births[-1].child)
+    assert [birth.generation for birth in line] == [0, 1, 2, 3, 4]
 
 
 def test_a_generation_is_not_changed_by_the_ones_that_follow(toolbox: base.Toolbox) -> None:
