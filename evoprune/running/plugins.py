@@ -132,7 +132,8 @@ def where(cause: BaseException, path: Path) -> str:
     """Return the place in a file that an exception came through last, as "file.py:12"."""
     if isinstance(cause, SyntaxError):
         return f"{cause.filename}:{cause.lineno}"
-    frames = [f for f in traceback.extract_tb(cause.__traceback__) if f.filename == str(path)]
+    own = str(path.absolute())
+    frames = [frame for frame in traceback.extract_tb(cause.__traceback__) if frame.filename == own]
     return f"{path}:{frames[-1].lineno}" if frames else str(path)
 
 

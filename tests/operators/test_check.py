@@ -184,6 +184,20 @@ def test_parents_lie_in_the_corridor_of_those_who_ask_for_it() -> None:
     assert outside(mutAsks) == 0 < outside(mutFlip)
 
 
+def test_every_second_parent_has_drifted_before() -> None:
+    planned = list(cases(mutFlip, "mutate", "mask"))
+    drifted = {case.seed: hasattr(case.individuals()[0], "score") for case in planned}
+    assert drifted == {0: False, 1: True, 2: False, 3: True}
+
+
+def test_an_operator_that_asks_whether_parents_drifted_may_be_deaf_all_the_same() -> None:
+    def mutByDrift(individual: Any, *, rng: Rng) -> Any:
+        individual[0] = int(hasattr(individual, "score"))
+        return (individual,)
+
+    assert status(check(mutByDrift), "listens to its rng")[0] == "mind"
+
+
 def test_a_made_up_space_has_four_layers_and_a_corridor_with_room() -> None:
     space = ground(1000)
     assert len(space.names) == 4 and len(set(np.diff(space.offsets))) == 3

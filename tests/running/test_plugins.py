@@ -96,6 +96,15 @@ def test_a_file_that_fails_shows_its_own_error_and_the_line(
         plugins.load(f"{file}:mutMine")
 
 
+def test_the_line_is_shown_for_a_relative_path_too(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_text("x = 1\nimport not_there\n")
+    monkeypatch.chdir(file.parent)
+    with pytest.raises(InputError, match=r"my_file.py:2: ModuleNotFoundError"):
+        plugins.load("my_file.py:mutMine")
+
+
 def test_settings_are_numbers_words_and_nothing() -> None:
     read = plugins.settings(["a=1", "b=0.5", "c=true", "d=none", "e=soft", "f=1e-3"])
     assert read == {"a": 1, "b": 0.5, "c": True, "d": None, "e": "soft", "f": 1e-3}
