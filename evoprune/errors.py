@@ -39,7 +39,8 @@ class OperatorError(RuntimeError):
     def __init__(self, operator: str, slot: str, individual: Any, cause: Exception) -> None:
         self.operator, self.slot, self.individual, self.cause = operator, slot, individual, cause
         frames = extract_tb(cause.__traceback__)[1:]  # behind our own call
-        place = f" in {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+        theirs = [frame for frame in frames if frame.filename == frames[0].filename]
+        place = f" in {theirs[-1].filename}:{theirs[-1].lineno}" if theirs else ""
         super().__init__(f"{slot}: {operator} failed{place}: {said(cause)}")
 
     def __reduce__(self) -> tuple[Any, ...]:

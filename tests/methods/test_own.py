@@ -232,6 +232,14 @@ def test_a_mutation_that_fails_is_named_with_the_line_and_the_individual_as_it_w
     assert caught.value.individual == [1, 0, 1, 0, 1, 0, 1, 0]
 
 
+def test_the_line_is_the_last_one_in_the_operators_own_file() -> None:
+    def mutBeyond(individual: Any) -> Any:
+        individual[len(individual)] = 1
+
+    with pytest.raises(OperatorError, match=r"mutBeyond failed in .*test_own.py:\d+: IndexError"):
+        filled(mutate=mutBeyond).mutate(KIND([1] * 8))
+
+
 @pytest.mark.parametrize("made", [None, [1], (), "individual"])
 def test_a_mutation_that_returns_no_tuple_is_named(made: Any) -> None:
     with pytest.raises(OperatorError, match="mutate: <lambda> failed: TypeError: expected a tuple"):
