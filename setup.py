@@ -33,7 +33,7 @@ setup(
     install_requires=[requirement for requirement in REQUIREMENTS if requirement],
     extras_require={
         "bench": ["pymoo>=0.6.1"],
-        "test": ["mypy>=1.11", "pymoo>=0.6.1", "pytest>=8.0", "ruff>=0.9"],
+        "test": ["mypy>=1.11", "pymoo>=0.6.1", "pytest>=8.0", "pytest-xdist>=3.6", "ruff>=0.9"],
         "docs": ["furo>=2024.8", "myst-parser>=4.0", "sphinx>=8.0", "sphinx-gallery>=0.18"],
     },
     entry_points={"console_scripts": ["evoprune=evoprune.cli:main"]},

@@ -187,6 +187,23 @@ def test_training_starts_from_the_seed_and_leaves_torchs_generator(
     assert torch.equal(first.conv1.weight, second.conv1.weight)
 
 
+def test_training_is_on_one_thread_and_gives_the_others_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    set_to: list[int] = []
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    monkeypatch.setattr(torch, "set_num_threads", set_to.append)
+
+    def train(*_: object, **__: object) -> None:
+        assert set_to == [1]
+        raise FloatingPointError("broke")
+
+    monkeypatch.setattr(enumerable.training, "train", train)
+    with pytest.raises(FloatingPointError, match="broke"):
+        enumerable.trained("groups")
+    assert set_to == [1, 3]
+
+
 def test_a_sweep_tells_its_bar_of_every_mask(monkeypatch: pytest.MonkeyPatch) -> None:
     model, masks = model_of("filters"), enumerate.every_mask(16)
     digits = enumerable.digits()
