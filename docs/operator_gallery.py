@@ -124,7 +124,7 @@ def _told_of_children(seen: XRay) -> Iterator[str]:
 def _told_of_mutants(seen: XRay) -> Iterator[str]:
     touched = seen.touched().mean() * seen.space.genes
     yield (
-        f"It changes {touched:.2g} of {seen.space.genes} genes in the mean, and none in "
+        f"It changes {touched:.2g} of {seen.space.genes} genes on average, and none in "
         f"{seen.unchanged():.0%} of the runs."
     )
     if seen.genome == "mask":

@@ -25,7 +25,7 @@ from evoprune.commands import check, lineage, xray
 from evoprune.commands import enumerate as enumeration
 from evoprune.errors import CandidateError, InputError, OperatorError, unknown
 from evoprune.methods.hierarchical import hierarchical
-from evoprune.methods.own import check_own, parts_of
+from evoprune.methods.own import check_own, parts_of, try_own
 from evoprune.network.importance import SCORES
 from evoprune.running import plugins
 from evoprune.running.checkpoint import pack_individuals
@@ -63,6 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as wrong:
         print(f"evoprune: {wrong}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # whoever was reading, such as `head`, has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 def parser() -> Parser:
@@ -102,7 +105,7 @@ def _add_settings(run: argparse.ArgumentParser) -> None:
         type=int,
         nargs="+",
         default=list(default.generations),
-        help="one number for each phase, or one for both (default: %(default)s)",
+        help="one number for each phase, or one for both (default: 12 12)",
     )
     add("--passes", type=int, help="image passes from which on no generation begins")
     add("--search-images", type=int, help="images that judge a candidate (default: all)")
@@ -196,7 +199,8 @@ def _resume(options: argparse.Namespace) -> int:
     kept = folder.read_json("config.json")
     config = Config.from_json(kept)
     for path, print_now in config.files().items():
-        if kept.get("files", {}).get(path, print_now) != print_now:
+        same = kept.get("files", {}).get(path, print_now) == print_now
+        if not same and print_now != "missing":  # of which loading it will tell
             print(f"evoprune: {path} has changed since the run began", file=sys.stderr)
     if options.threads is not None:
         config = replace(config, threads=options.threads)
@@ -226,6 +230,7 @@ def _drive(config: Config, folder: RunDir, *, resume: bool) -> int:
     check_own(parts.slots, streams, guided=config.guided)
     trained = folder.path / "weights.pt"
     problem = prepare(config, streams, trained=trained if resume and trained.exists() else None)
+    try_own(parts.slots, problem.space.layout())
     if not resume:
         if config.weights is None:
             buffer = io.BytesIO()

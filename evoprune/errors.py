@@ -69,6 +69,6 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
     """
     names = list(known)
     near = get_close_matches(str(name), names, n=1)
-    hint = f" did you mean {near[0]!r}?" if near else ""
+    hint = f": did you mean {near[0]!r}?" if near else "."
     more = f", and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return InputError(f"unknown {kind} {name!r}:{hint} Known: {', '.join(names[:SHOWN])}{more}")
+    return InputError(f"unknown {kind} {name!r}{hint} Known: {', '.join(names[:SHOWN])}{more}")

@@ -61,7 +61,7 @@ left.set_title("The archive: better than the largest weights", loc="left")
 left.legend(frameon=False)
 right.plot(np.cumsum(logbook.select("nevals")), logbook.select("hypervolume"), lw=2)
 right.set(xlabel="evaluations", ylabel="hypervolume on the search images, to (1, 1)")
-right.set_title("The logbook: the population gains, with losses", loc="left")
+right.set_title("The logbook: what the population covers", loc="left")
 for axes in (left, right):
     axes.spines[["top", "right"]].set_visible(False)
 plt.savefig("deap_mu_plus_lambda.png", dpi=120)

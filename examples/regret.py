@@ -71,7 +71,7 @@ for (label, run), colour in zip(searches.items(), ("#808080", "#0b5fa5", "#c8442
     best = best[best[:, 1] <= np.minimum.accumulate(best[:, 1])]
     right.step(*best.T, where="post", color=colour, lw=1.4, label=label)
 left.set(xlabel="different masks evaluated, of 65,536", ylabel="regret (% of the true hypervolume)")
-left.set(title="What a search still misses: median, quartiles", ylim=(0, None))
+left.set(title=f"What a search still misses: median, quartiles of {SEEDS} seeds", ylim=(0, None))
 right.set(xlabel="error on the search images", ylabel="multiply-adds (share of the dense ones)")
 right.set(title=f"The fronts after {BUDGET} masks, seed 0", ylim=(0, None))
 left.legend(frameon=False), right.legend(frameon=False)

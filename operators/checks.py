@@ -187,13 +187,16 @@ def keeps_children_apart(seen: Seen) -> Said:
 
 
 def makes_what_the_container_makes(seen: Seen) -> Said:
-    """Look for initialisers that return an array or a list, or not an individual at all."""
+    """Look for initialisers that return an array, or a list, or an individual made before."""
     for tried in seen.tries:
         if not isinstance(tried.returned, individual_type(tried.case.kind, 2)):
             return "wrong", (
                 f"returns {_what(tried.returned)}, {tried.case.words}; write `return "
                 "container(genes)`"
             )
+    made = {id(tried.returned) for tried in (*seen.tries, *seen.again)}
+    if len(made) < len(seen.tries) + len(seen.again):
+        return "wrong", "returns one and the same individual again; write `return container(genes)`"
     return None
 
 

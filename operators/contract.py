@@ -192,7 +192,7 @@ def listens_to_its_rng(seen: Seen) -> Said:
 
 
 def leaves_what_is_lent(seen: Seen) -> Said:
-    """Look for scores, layers, support or core that were written to: all calls share them."""
+    """Look for scores, layers, support, core or a population written to: others go on with them."""
     for tried in seen.tries:
         if tried.spoilt:
             name = tried.spoilt[0]

@@ -165,7 +165,8 @@ def fronts(points: ArrayLike, ranks: ArrayLike, count: int | None = None) -> lis
 
 def _firstEqual(points: Floats) -> Ints:
     """Return for each point the index of the first one that is equal to it."""
-    if (np.diff(np.sort(points[:, 0])) > 0).all():
+    values = np.sort(points[:, 0])
+    if (values[1:] > values[:-1]).all():  # no difference: that of two infinite ones is none
         return np.arange(len(points))  # they differ in the first objective already
     order = np.lexsort(points.T)
     new = np.ones(len(points), bool)

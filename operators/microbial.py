@@ -22,8 +22,12 @@ def cxMicrobial(
 
     As microbes pass on genes: the winner stays as it is, so that what is good cannot get lost, and
     the loser becomes a mixture of both. The first parent is the loser if the second dominates it,
-    a feasible one dominating any infeasible one; in all other cases the second is, also where
-    neither is better or one has no valid fitness. The fitness is read here, and never written.
+    a feasible one dominating any infeasible one, and of two infeasible ones that of the smaller
+    violation; in all other cases the second is, also where neither is better or one has no valid
+    fitness. The fitness is read here, and never written.
+
+    Of little use where a loop keeps the first child alone, as MOEA/D's does: its neighbours seldom
+    dominate each other, and the first one stays as it was.
 
     Cost: one random number a layer, and a pass over the genes.
 

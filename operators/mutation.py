@@ -116,6 +116,8 @@ def mutLayerReset(
     >>> mutLayerReset(BitString([1] * 5), layers=[0, 2, 5], density=0, rng=rng)
     (BitString('11000'),)
     """
+    if density is not None:
+        share("density", density)
     offsets = np.asarray(layers)
     if offsets[-1] != len(ind):
         raise ValueError(
@@ -129,7 +131,6 @@ def mutLayerReset(
         old = ind[genes]
         if density is None:
             density = old.count() / len(old)
-        share("density", density)
         ind[genes] = rng.random(len(old)) < density
     return (ind,)
 

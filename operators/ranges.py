@@ -27,8 +27,9 @@ def share(name: str, value: ArrayLike, *, low: float = 0) -> None:
     Traceback (most recent call last):
     ValueError: rate: expected a share from 0 to 1, got 1.5
     """
-    values = np.asarray(value)
-    _refuse(name, values[~((values >= low) & (values <= 1))], f"a share from {low} to 1")
+    expected = f"a share from {low} to 1"
+    values = _numbers(name, value, expected)
+    _refuse(name, values[~((values >= low) & (values <= 1))], expected)
 
 
 def at_least(name: str, value: ArrayLike, low: float, *, instead: str = "") -> None:
@@ -48,8 +49,9 @@ def at_least(name: str, value: ArrayLike, low: float, *, instead: str = "") -> N
     Traceback (most recent call last):
     ValueError: sigma: expected 0 or more, finite, got -0.5
     """
-    values = np.asarray(value)
-    _refuse(name, values[~((values >= low) & (values < np.inf))], f"{low} or more, finite", instead)
+    expected = f"{low} or more, finite"
+    values = _numbers(name, value, expected)
+    _refuse(name, values[~((values >= low) & (values < np.inf))], expected, instead)
 
 
 def ordered(low: ArrayLike, high: ArrayLike, *, finite: bool = False) -> None:
@@ -76,6 +78,14 @@ def ordered(low: ArrayLike, high: ArrayLike, *, finite: bool = False) -> None:
             f"low, high: expected {'finite ' if finite else ''}numbers with low <= high, "
             f"got {below[~good][0]} and {above[~good][0]}"
         )
+
+
+def _numbers(name: str, value: ArrayLike, expected: str) -> NDArray[Any]:
+    """Return a setting as an array, or raise the line for what is no number, such as a word."""
+    values = np.asarray(value)
+    if values.dtype.kind not in "biuf":
+        raise ValueError(f"{name}: expected {expected}, got {value!r}")
+    return values
 
 
 def _refuse(name: str, wrong: NDArray[Any], expected: str, instead: str = "") -> None:

@@ -23,7 +23,7 @@ class SparseVector(_Genome):
 
     It reads as these n numbers; to write, write to `mask` or `values`. `==`, hash and digest look
     at the numbers only: values that the mask hides make no difference, though they are copied and
-    pickled with the rest.
+    pickled with the rest, and so is what an operator notes on a part, such as `mutation_rate`.
 
     Attributes:
         mask: a BitString of n genes.
@@ -72,11 +72,10 @@ class SparseVector(_Genome):
         return super().__eq__(other.to_numpy() if known else other)
 
     def _content(self) -> tuple[Any, ...]:
-        return *self.mask._content(), *self.values._content()
+        return self.mask, self.values
 
     def _fill(self, *content: Any) -> None:
-        *mask, values = content
-        self.mask, self.values = _rebuild(BitString, *mask), _rebuild(RealVector, values)
+        self.mask, self.values = content
 
     def __len__(self) -> int:
         return len(self.mask)

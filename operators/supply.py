@@ -153,4 +153,10 @@ def _asked(operator: Callable[..., Any], given: int) -> dict[str, inspect.Parame
             f"({', '.join(FRONT[given])}, ...), got {signature}"
         )
     taken = {a.name for a in front[:given]}
+    for argument in front[given:]:
+        if argument.kind is argument.POSITIONAL_ONLY:
+            raise ValueError(
+                f"{name_of(operator)}: expected {argument.name!r} to be taken by name, got "
+                f"{signature}; write the / before it"
+            )
     return {a.name: a for a in arguments if a.name not in taken}

@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from itertools import count
 from typing import Any, Literal
 
 import numpy as np
@@ -40,7 +41,7 @@ class Case:
         space: of the genome.
         genes: of the parents or of the population, shape (individuals, n); none for an initialiser.
         wanted: the density that an initialiser is asked for, the number that a selection is.
-        seed: of the random numbers.
+        seed: of the random numbers, another one in each case.
     """
 
     words: str
@@ -76,7 +77,7 @@ class Try:
         returned: what came back; None after an error.
         error: the exception, if there was one.
         drew: the global generators that moved, of "numpy" and "Python".
-        spoilt: names of the arrays on offer that were changed.
+        spoilt: names of what was lent and has changed: arrays on offer, or the list to select from.
     """
 
     case: Case
@@ -205,7 +206,7 @@ def attempt(operator: Operator, slot: str, case: Case) -> Try:
         assignCrowding(given)  # selTournamentDCD reads it
     front: dict[str, list[Any]] = {
         "init": [individual_type(case.kind, 2)],
-        "select": [list(given), int(case.wanted)],
+        "select": [lent := list(given), int(case.wanted)],
     }
     returned, error = None, None
     with _watched() as drew:
@@ -213,12 +214,14 @@ def attempt(operator: Operator, slot: str, case: Case) -> Try:
             returned = ready(*front.get(slot, given))
         except Exception as raised:
             error = raised
-    spoilt = tuple(
+    spoilt = [
         part.name
         for part in fields(Layout)
         if not np.array_equal(getattr(offered["space"], part.name), getattr(case.space, part.name))
-    )
-    return Try(case, before, given, returned, error, tuple(drew), spoilt)
+    ]
+    if [*map(id, lent)] != [*map(id, given)]:
+        spoilt.append("list of individuals")
+    return Try(case, before, given, returned, error, tuple(drew), tuple(spoilt))
 
 
 @contextmanager
@@ -252,7 +255,7 @@ def cases(operator: Operator, slot: str, genome: Any) -> Iterator[Case]:
         genome: "mask" or "thresholds", for genomes of 1, 24 and 1,000 genes; or a Layout: masks of
             its genes alone.
     """
-    kind, spaces = genome, [ground(1), ground(GENES), ground(LONG)]
+    kind, spaces, seeds = genome, [ground(1), ground(GENES), ground(LONG)], count()
     if isinstance(genome, Layout):
         kind, spaces = "mask", [genome]
     corridor = kind == "mask" and not CORRIDOR.isdisjoint(asked_by(operator))
@@ -267,8 +270,8 @@ def cases(operator: Operator, slot: str, genome: Any) -> Iterator[Case]:
             if slot == "init":
                 wanted = float(core.mean() + wanted * (support.mean() - core.mean()))
                 words += f" at density {wanted:.2f}"
-            for seed in range(SEEDS):
-                yield Case(words, kind, one, genes, wanted, seed)
+            for _ in range(SEEDS):
+                yield Case(words, kind, one, genes, wanted, next(seeds))
 
 
 def _givens(slot: str, kind: str, n: int) -> Iterator[tuple[str, NDArray[Any], float]]:

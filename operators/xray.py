@@ -73,7 +73,7 @@ class XRay:
         if self.slot != "init":
             change = change - self.before.mean(axis=2)
         groups = [change[self.density == density] for density in DENSITIES]
-        error = [g.std() / np.sqrt(g.size) for g in groups]
+        error = [g.mean(axis=1).std() / np.sqrt(len(g)) for g in groups]  # siblings are no sample
         low, high = ([np.quantile(g, q) for g in groups] for q in (0.05, 0.95))
         return Band(*map(np.array, ([g.mean() for g in groups], error, low, high)))
 

@@ -28,7 +28,7 @@ WRONG = {
     "precision 'fp8'": "--precision fp8",
     "unknown mutate 'mutFlop': did you mean 'mutFlip'": "--mutate mutFlop",
     "mate: mutFlip is for mutate; those that fit are .*cxLayers": "--mate mutFlip",
-    "expected a Python file, got .*mine.py, which is none": "--mutate mine.py:mutMine",
+    "expected a Python file, got .*mine.py: there is none": "--mutate mine.py:mutMine",
     "unknown setting 'rat', did you mean 'rate'": "--mutate mutFlip --mutate-arg rat=1",
     "mutate-arg: it is of no operator; name one with --mutate": "--mutate-arg rate=1",
     "expected NAME=VALUE such as rate=0.01, got 'rate'": "--mate cxLayers --mate-arg rate",

@@ -135,7 +135,10 @@ WRONG = {
     "mutFlip: unknown setting 'rats'": "xray mutFlip --arg rats=1",
     "runs: expected 5 or more": "xray mutFlip --runs 1",
     "seed: expected 0 or more": "xray mutFlip --seed -1 --runs 5",
-    "out: cannot write to nowhere/a.png.*No such": "xray mutFlip --runs 5 --out nowhere/a.png",
+    "out: expected a folder, found none at nowhere": "xray mutFlip --runs 5 --out nowhere/a.png",
+    "out: expected the name of a picture, got .; write": "xray mutFlip --runs 5 --out .",
+    "out: expected the name of a picture, got a; write a.png": "xray mutFlip --runs 5 --out a",
+    "rate: expected a share from 0 to 1, got 'abc'": "xray mutFlip --runs 5 --arg rate=abc",
     "out: cannot write to a.xyz": "xray mutFlip --runs 5 --out a.xyz",
 }
 

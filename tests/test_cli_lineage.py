@@ -142,6 +142,12 @@ def test_a_picture_that_cannot_be_written_is_refused(
     assert capsys.readouterr().out == ""
 
 
+def test_a_folder_in_the_picture_s_place_is_refused(ended: RunDir, tmp_path: Path) -> None:
+    (tmp_path / "tree.png").mkdir()
+    with pytest.raises(InputError, match=r"^out: cannot write to .*tree\.png: Is a directory$"):
+        tell(ended.path, "--out", tmp_path / "tree.png")
+
+
 def test_a_front_of_which_nothing_was_born_in_the_run_is_refused(ended: RunDir) -> None:
     arrays = ended.read_arrays("masks.npz")
     ended.write_arrays("masks.npz", arrays | {"packed": np.zeros_like(arrays["packed"])})

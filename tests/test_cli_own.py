@@ -116,3 +116,62 @@ def test_an_operator_that_cannot_be_served_writes_nothing(
     assert command(tmp_path / "run", "--mate", f"{tmp_path / 'other.py'}:cxMine") == 2
     assert "mate: cxMine: nobody offers 'moon'" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+PARTS = """
+def two(candidate, alpha):
+    return 1.0
+
+
+def fails(candidate):
+    return 1 / 0
+
+
+def moon(weights, moon):
+    return weights
+"""
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--measure", "FILE:two"], "objective: expected a function of a Candidate alone, got two"),
+        (["--importance", "FILE:moon"], "importance: moon: nobody offers 'moon'"),
+        (["--algorithm", "moead", "--select", "selBest"], "select: expected none with moead"),
+    ],
+)
+def test_a_part_that_cannot_be_used_writes_nothing(
+    flags: list[str],
+    message: str,
+    command: Command,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "parts.py").write_text(PARTS)
+    flags = [flag.replace("FILE", str(tmp_path / "parts.py")) for flag in flags]
+    assert command(tmp_path / "run", *flags) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith(f"evoprune: {message}")
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_objective_that_fails_ends_a_run_in_one_line(
+    command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, run = tmp_path / "parts.py", tmp_path / "run"
+    file.write_text(PARTS)
+    assert command(run, "--measure", f"{file}:fails") == 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    place = f"objective: fails failed in {file}:7: ZeroDivisionError: division by zero"
+    assert said == f"evoprune: {place}; the run is kept in {run}"
+
+
+def test_a_file_that_is_gone_is_said_once(
+    command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command(tmp_path / "run", broken=True)
+    (tmp_path / "mine.py").unlink()
+    capsys.readouterr()
+    assert cli.main(["resume", str(tmp_path / "run")]) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith(f"evoprune: operator: expected a Python file, got {tmp_path}")

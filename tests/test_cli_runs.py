@@ -240,3 +240,11 @@ def test_a_search_that_gets_stuck_ends_with_status_1_and_its_checkpoint_is_kept(
     expected = f"phase 1: no network is any better than none; the run is kept in {kept}"
     assert last == f"evoprune: {expected}"
     assert (kept / "checkpoint" / "thresholds.npz").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(
+    digits_weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--weights", str(digits_weights), "--out", "/proc/run", *QUICK.split()]
+    assert cli.main(["run", "hierarchical", *flags]) == 2
+    assert capsys.readouterr().err.count("\n") == 1

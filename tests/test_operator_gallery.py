@@ -55,7 +55,7 @@ def test_every_setting_is_of_an_operator_in_the_catalogue(gallery: ModuleType) -
         (
             mutFlip,
             {"rate": 1.0},
-            "It changes 64 of 64 genes in the mean, and none in 0% of the runs.",
+            "It changes 64 of 64 genes on average, and none in 0% of the runs.",
         ),
         (mutFlip, {"rate": 0.5}, "The density drifts to the middle."),
         (mutSwap, {"rate": 0.5}, "The density stays, on average."),

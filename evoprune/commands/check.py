@@ -22,7 +22,8 @@ Operators = dict[str, Callable[..., Any]]
 
 def add(commands: Any) -> None:
     """Declare the command to the parser of all commands."""
-    command = commands.add_parser("check", help="look for what is wrong with operators of your own")
+    text = "look for what is wrong with operators of your own"
+    command = commands.add_parser("check", help=text, description=f"{text.capitalize()}.")
     command.add_argument(
         "operators",
         metavar="FILE.py[:NAME]",

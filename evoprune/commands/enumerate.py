@@ -65,8 +65,11 @@ def write(path: Path, arrays: dict[str, np.ndarray]) -> None:
     content = io.BytesIO()
     np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
     beside = path.with_name(f"{path.name}.part")
-    beside.write_bytes(content.getvalue())
-    os.replace(beside, path)
+    try:
+        beside.write_bytes(content.getvalue())
+        os.replace(beside, path)
+    except OSError as cause:
+        raise InputError(f"out: cannot write to {path}: {cause.strerror}") from None
 
 
 def said(made: EnumeratedNetwork, shipped: EnumeratedNetwork) -> str:

@@ -18,7 +18,8 @@ from operators.genomes import BitString
 
 def add(commands: Any) -> None:
     """Declare the command."""
-    command = commands.add_parser("lineage", help="tell how a solution came to be")
+    text = "tell how a solution came to be, and draw its family tree"
+    command = commands.add_parser("lineage", help=text, description=f"{text.capitalize()}.")
     command.add_argument("run", help="the folder of a run that had --lineage")
     command.add_argument("--id", type=int, help="a row of front.csv (default: the front's knee)")
     command.add_argument(
@@ -37,7 +38,7 @@ def call(options: argparse.Namespace) -> int:
     if target is None:
         target = folder.write("figures/lineage.png", picture)
     else:
-        target.write_bytes(picture)
+        _write(target, picture)
     print(
         f"network {row['id']:.0f} of the front, {child}: density {row['density']:.4f}, test error "
         f"{row['test_error']:.4f}, {len(ancestors(births, child)) - 1} ancestors\n"
@@ -88,6 +89,13 @@ def solution(folder: RunDir, births: Sequence[Birth], wanted: int | None) -> Any
         f"id: expected one of {ids}, the networks of the front that were born in this run, got "
         f"{wanted}"
     )
+
+
+def _write(target: Path, picture: bytes) -> None:
+    try:
+        target.write_bytes(picture)
+    except OSError as cause:
+        raise InputError(f"out: cannot write to {target}: {cause.strerror}") from None
 
 
 def _checked(path: str | None) -> Path | None:

@@ -17,7 +17,8 @@ from operators.xray import Choices, XRay, xray
 
 def add(commands: Any) -> None:
     """Declare the command to the parser of all commands."""
-    command = commands.add_parser("xray", help="draw what an operator does, without a network")
+    text = "draw what an operator does, without a network"
+    command = commands.add_parser("xray", help=text, description=f"{text.capitalize()}.")
     command.add_argument("operator", help="such as cxLayers, or my_file.py:mutMine")
     command.add_argument(
         "--arg",
@@ -42,15 +43,27 @@ def add(commands: Any) -> None:
 
 def call(options: argparse.Namespace) -> int:
     """Run the operator, print the numbers, write the picture, and return 0."""
+    asked = None if options.out is None else _checked(options.out)
     seen = _seen(options)
     print(xray_table(seen))
-    out = Path(options.out or f"{seen.name}.png").expanduser()
+    out = asked or Path(f"{seen.name}.png")
     try:
         xray_figure(seen).savefig(out)
     except (OSError, ValueError) as cause:
         raise InputError(f"out: cannot write to {out}: {said(cause)}") from None
     print(f"the picture is {out}")
     return 0
+
+
+def _checked(out: str) -> Path:
+    """Return where the picture goes, before seconds are spent on what it shows."""
+    path = Path(out).expanduser()
+    if not path.suffix or path.is_dir():
+        name = path.name or "picture"
+        raise InputError(f"out: expected the name of a picture, got {out}; write {name}.png")
+    if not path.absolute().parent.is_dir():
+        raise InputError(f"out: expected a folder, found none at {path.parent}; make it first")
+    return path
 
 
 def _seen(options: argparse.Namespace) -> XRay | Choices:

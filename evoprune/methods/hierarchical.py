@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 from deap import base
 
+from evoprune.errors import InputError
 from evoprune.evaluation.guidance import Guidance
 from evoprune.methods.anchors import CORE_MARGIN, choose_anchors, measure_margin
 from evoprune.methods.descent import ladder
@@ -38,7 +39,7 @@ from evoprune.methods.fronts import (
     thinned,
 )
 from evoprune.methods.masks import RATE, search_masks
-from evoprune.methods.own import check_own, importance_of, parts_of, register_own
+from evoprune.methods.own import check_own, importance_of, parts_of, register_own, try_own
 from evoprune.methods.thresholds import search_thresholds
 from evoprune.running.config import Config
 from evoprune.running.problem import Problem
@@ -85,6 +86,7 @@ def hierarchical(
     weights = problem.space
     if parts.importance is not None:
         weights = weights.scored(importance_of(problem, parts.importance))
+    try_own(parts.slots, weights.layout())
     decoder = ThresholdDecoder(weights)
     measure = parts.objective or config.measure
     evaluator = problem.evaluator(
@@ -98,12 +100,17 @@ def hierarchical(
     if parts.objective is not None:  # what guessing is worth is measured, how it scatters unknown
         images = None
         guess = run.once("guess", lambda: evaluator.judge(np.zeros(weights.size, bool))[0])
-        run.reference = (guess, 1.0)
+        run.reference = (guess, 1.0) if np.isfinite(guess) else None
     coarse = search_thresholds(problem, config, run, thresholds, decoder)
     all_kept = individual_type("mask", 2).from_numpy(np.ones(weights.size, bool))
     value, error = run.once(
         "dense", lambda: [evaluator(all_kept)[0], evaluator.note(all_kept)[0]]
     )
+    if not np.isfinite(value):
+        raise InputError(
+            f"objective: expected a finite number for the dense network, got {value}; see what "
+            "it makes of a network that nothing was taken from"
+        )
     whole = Solution(all_kept.to_numpy(), value, error, 1.0, "dense")
     light, heavy = (decoder(a) for a in choose_anchors(coarse, dense=value, guess=guess))
     if np.count_nonzero(light) <= np.count_nonzero(heavy):

@@ -77,6 +77,8 @@ def search_masks(
     )
     toolbox = mask_toolbox(evaluator, guidance, variation, streams, own)
     check(toolbox, kind.zeros(space.genes))
+    if own and hasattr(own, "mate"):
+        toolbox.mate = variation.noting(toolbox.mate)
     if run.lineage:
         run.lineage.follow(toolbox, decode=evaluator.decode)
     rungs: list[Any] = []
@@ -126,10 +128,11 @@ def run_descent(
     """Drift the first mask down the densities; its share of the budget is spread over the rungs."""
     space = evaluator.space
     counts = [max(1, round(free_share(space, d) * space.genes)) for d in densities[1:]]
-    batch, spent = toolbox.saliency.batch, run.once("before descent", run.passes.spent)
+    spent = run.once("before descent", run.passes.spent)
+    batch = getattr(toolbox.saliency, "batch", None)  # what one's own costs, nobody knows
 
     def steps(rung: int) -> int:
-        if config.passes is None:
+        if config.passes is None or batch is None:
             return STEPS
         budget = config.descent * (config.passes - spent) - (run.passes.spent() - spent)
         judged = evaluator.cost * (len(counts) - max(rung - 1, 0))  # the drift is a rung ahead
@@ -178,7 +181,7 @@ def mask_toolbox(
     toolbox.register("select_parents", pairs_of_like_density, rng=streams.select)
     plain = vars(base.Toolbox())  # every toolbox comes with a plain clone and map
     for slot, operator in vars(own).items() if own else ():
-        if slot not in plain or operator.func is not plain[slot].func:
+        if slot not in plain or getattr(operator, "func", None) is not plain[slot].func:
             setattr(toolbox, slot, operator)
     if evaluator.early and not hasattr(toolbox, "trial"):
         # What is given up would be missed by another way of judging, or of choosing survivors.

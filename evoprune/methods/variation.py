@@ -21,6 +21,7 @@ from operators.adaptation import OperatorCredit, SuccessHistory
 from operators.crossover import cxLayers
 from operators.drift import cxScores, keepTop, mutDrift
 from operators.mutation import mutImportance, mutSwap
+from operators.supply import name_of
 
 Learner = OperatorCredit | SuccessHistory
 DRIFT_STEPS = 8  # calls of the saliency in one mutation by drift
@@ -105,6 +106,23 @@ class Variation:
             if child.digest() not in parents:
                 child.mated = name
         return a, b
+
+    def noting(self, mate: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        """Return a crossover of one's own that notes the parents on its children, as `mate` does.
+
+        Without them what it changed would look like the parent: a mutation that adds nothing to it
+        would seem to make copies, and never be paid.
+        """
+
+        def noted(a: Any, b: Any) -> Any:
+            parents = (a.digest(), b.digest())
+            children = mate(a, b)
+            for child in children:
+                child.parents = parents
+            return children
+
+        noted.__name__ = name_of(mate)
+        return noted
 
     def mutate(self, individual: Any) -> tuple[Any]:
         """Change a mask in place by a mutation chosen by its credit."""

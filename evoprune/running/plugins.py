@@ -17,14 +17,20 @@ from typing import Any
 
 from deap import tools
 
-from evoprune.errors import InputError, unknown
+from evoprune.errors import InputError, said, unknown
 from operators.catalogue import CATALOGUE, fitting
 from operators.supply import GIVEN, settle
 
 PREFIXES = {"init": "init", "mate": "cx", "mutate": "mut", "select": "sel"}
 
 
-def load(reference: str, *, slot: str | None = None, genome: str = "mask") -> Callable[..., Any]:
+def load(
+    reference: str,
+    *,
+    slot: str | None = None,
+    genome: str = "mask",
+    modules: dict[Path, ModuleType] | None = None,
+) -> Callable[..., Any]:
     """Return the function that a reference names.
 
     Args:
@@ -32,6 +38,8 @@ def load(reference: str, *, slot: str | None = None, genome: str = "mask") -> Ca
         slot: "init", "mate", "mutate" or "select"; a library's operator has to fit it. None takes
             any.
         genome: "mask" or "thresholds", which a library's operator has to fit.
+        modules: files that were run already, by path, so that functions of one file share what it
+            holds; a file that is run is added.
 
     Raises:
         InputError: if the file cannot be imported (its own error is shown, with the line), the name
@@ -39,7 +47,10 @@ def load(reference: str, *, slot: str | None = None, genome: str = "mask") -> Ca
     """
     path, function = split(reference)
     if path is not None:
-        return _member(module_at(path), function)
+        modules = {} if modules is None else modules
+        if path not in modules:
+            modules[path] = module_at(path)
+        return _member(modules[path], function)
     prefix = PREFIXES[slot] if slot else tuple(PREFIXES.values())
     ours = {n: e.operator for n, e in CATALOGUE.items() if slot in (None, e.slot)}
     theirs = {n: f for n, f in getmembers(tools, isfunction) if n.startswith(prefix)}
@@ -62,19 +73,21 @@ def chosen(config: Any) -> dict[str, Any]:
         InputError: if one cannot be found, or has no such setting.
     """
     found: dict[str, Any] = {}
+    modules: dict[Path, ModuleType] = {}  # each file is run once, whatever is taken from it
     for slot, given in GIVEN.items():
         reference, own = getattr(config, slot), getattr(config, f"{slot}_args") or {}
         if reference:
-            operator = load(reference, slot=slot)
+            operator = load(reference, slot=slot, modules=modules)
             try:
                 found[slot] = settle(operator, own, given=given)
             except ValueError as wrong:
                 raise InputError(f"{slot}: {wrong}") from None
     if split(config.measure)[0] is not None:
-        found["objective"] = load(config.measure)
+        found["objective"] = load(config.measure, modules=modules)
     if config.importance != "magnitude":
         ours = split(config.importance)[0] is None
-        found["importance"] = config.importance if ours else load(config.importance)
+        asked = config.importance
+        found["importance"] = asked if ours else load(asked, modules=modules)
     return found
 
 
@@ -112,7 +125,7 @@ def module_at(path: Path) -> ModuleType:
         InputError: if there is no such file, or it fails: its own error, and the line.
     """
     if not path.is_file():
-        raise InputError(f"operator: expected a Python file, got {path}, which is none")
+        raise InputError(f"operator: expected a Python file, got {path}: there is none")
     name = f"{path.stem}_{sha256(bytes(path.absolute())).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
@@ -120,17 +133,15 @@ def module_at(path: Path) -> ModuleType:
     sys.modules[name] = module  # dataclasses and pickles look there
     try:
         spec.loader.exec_module(module)
-    except Exception as cause:
+    except (Exception, SystemExit) as cause:  # a script may end itself
         del sys.modules[name]
-        raise InputError(
-            f"operator: {where(cause, path)}: {type(cause).__name__}: {cause}"
-        ) from cause
+        raise InputError(f"operator: {where(cause, path)}: {said(cause)}") from cause
     return module
 
 
 def where(cause: BaseException, path: Path) -> str:
     """Return the place in a file that an exception came through last, as "file.py:12"."""
-    if isinstance(cause, SyntaxError):
+    if isinstance(cause, SyntaxError) and cause.filename:
         return f"{cause.filename}:{cause.lineno}"
     own = str(path.absolute())
     frames = [frame for frame in traceback.extract_tb(cause.__traceback__) if frame.filename == own]

@@ -20,7 +20,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from evoprune.errors import InputError
+from evoprune.errors import InputError, said
 
 OWN = ("summary.json", "weights.pt", "log.csv", "front.csv", "baselines.csv", "masks.npz",
        "checkpoint", "figures", "failed.npz", "lineage.csv", "operators.csv")  # fmt: skip
@@ -69,11 +69,21 @@ class RunDir:
 
     def write(self, name: str, content: bytes) -> Path:
         """Write a file whole or not at all, and return its path."""
-        target = self.path / name
-        target.parent.mkdir(parents=True, exist_ok=True)
+        target = self._target(name)
         beside = target.with_name(target.name + ".part")
         beside.write_bytes(content)
         os.replace(beside, target)
+        return target
+
+    def _target(self, name: str) -> Path:
+        """Return the path of a file, its folder being there."""
+        target = self.path / name
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as cause:
+            raise InputError(
+                f"out: cannot make {target.parent}: {said(cause)}; name another folder"
+            ) from cause
         return target
 
     def write_json(self, name: str, value: Any) -> Path:
@@ -90,14 +100,14 @@ class RunDir:
     def write_table(self, name: str, rows: Sequence[Mapping[str, Any]]) -> Path:
         """Write rows as CSV; the columns are all keys in order of first sight."""
         columns = list(dict.fromkeys(key for row in rows for key in row))
-        beside = self.path / (name + ".part")
-        self.path.mkdir(parents=True, exist_ok=True)
+        target = self._target(name)
+        beside = target.with_name(target.name + ".part")
         with beside.open("w", newline="") as file:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows(rows)
-        os.replace(beside, self.path / name)
-        return self.path / name
+        os.replace(beside, target)
+        return target
 
     def read_table(self, name: str) -> list[dict[str, float | str]]:
         """Read a CSV file of the run; what looks like a number is one."""
@@ -109,8 +119,7 @@ class RunDir:
 
     def write_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> Path:
         """Write arrays as npz."""
-        target = self.path / name
-        target.parent.mkdir(parents=True, exist_ok=True)
+        target = self._target(name)
         beside = target.with_name(target.name + ".part")
         with beside.open("wb") as file:
             np.savez(file, **dict(arrays))  # type: ignore[arg-type]

@@ -39,8 +39,8 @@ def microbial(
 
     Args:
         toolbox: DEAP's, with `evaluate`, `mate` and `mutate`, and `clone` and `map` as they are by
-            default. `mate` gets the winner and the loser, and its second child is kept: uniform
-            crossover at rate 1/2 is the paper's. `select` is not asked. With `trial` (see
+            default. `mate` gets the winner and the loser, and its second child is kept:
+            `cxMicrobial` is the paper's. `select` is not asked. With `trial` (see
             `search.early`) a child is judged by it, as far as it may still be among the best.
         population: 4 or more individuals; those with a valid fitness are not evaluated again.
         weights: of the objectives, 0 or more, shape (objectives,); the paper's sum to 1.

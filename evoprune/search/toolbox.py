@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from evoprune.errors import InputError
@@ -58,12 +59,16 @@ def check(toolbox: Any, individual: Any) -> None:
 def check_fit(slot: str, operator: Any, individual: Any) -> None:
     """Raise an InputError if an operator is known to be for another kind of genome.
 
+    One's own is taken to fit, also under the name of one of DEAP's.
+
     Args:
         slot: "mate" or "mutate".
         operator: a function, or a partial of one.
         individual: one of the population.
     """
     name = name_of(operator)
+    if not is_of_a_library(operator):
+        return
     if isinstance(individual, BitString) and name in REALS_ONLY | NEITHER:
         raise InputError(
             f"{slot}: {name} is for {'reals' if name in REALS_ONLY else 'permutations'}, but the "
@@ -75,3 +80,11 @@ def check_fit(slot: str, operator: Any, individual: Any) -> None:
             f"{slot}: {name} is for {'bits' if name in BITS_ONLY else 'permutations'}, but the "
             f"genome is a RealVector; register deap.tools.{instead}"
         )
+
+
+def is_of_a_library(operator: Any) -> bool:
+    """Tell whether a function, or that in a partial, is one of DEAP's or of `operators`."""
+    while isinstance(operator, partial):
+        operator = operator.func
+    module = getattr(operator, "__module__", None) or ""
+    return module.split(".")[0] in ("deap", "operators")

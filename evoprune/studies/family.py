@@ -167,8 +167,8 @@ def _label_steps(axes: Any, line: Sequence[Birth], places: Mapping[str, Point]) 
         taken.append(here)
         last = birth is line[-1]
         axes.annotate(
-            f"{birth.changed:,}", places[birth.child], (-4, 13) if last else (5, 7),
-            textcoords="offset points", ha="right" if last else "left", fontsize=7.5, color=STRONG,
+            f"{birth.changed:,}", places[birth.child], (13, 16) if last else (5, 7),
+            textcoords="offset points", fontsize=7.5, color=STRONG,
         )  # fmt: skip
 
 

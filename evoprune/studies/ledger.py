@@ -102,14 +102,16 @@ def _bars(
 
 
 def _success(row: Row) -> str:
-    copies = f", {row['copies']} copies" if row["copies"] else ""
+    copies = f", {row['copies']} cop{'y' if row['copies'] == 1 else 'ies'}" if row["copies"] else ""
     return f"{row['survivors']} of {row['children']}{copies}"
 
 
 def _bought(row: Row) -> str:
     if row["hypervolume_per_million"] is None:
         return f"{row['hypervolume']:.2g} for no pass"
-    return f"{row['hypervolume']:.2g} for {row['passes'] / 1e3:,.0f} k passes"
+    passes = row["passes"]
+    spent = f"{passes:,}" if passes < 10_000 else f"{passes / 1e3:,.0f} k"
+    return f"{row['hypervolume']:.2g} for {spent} passes"
 
 
 def _operator(row: Row) -> str:

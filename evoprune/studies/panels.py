@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from evoprune.studies.figures import BLUE, RED
@@ -105,6 +105,7 @@ def distance(axes: Any, seen: XRay) -> None:
         share = np.bincount(far.astype(int), minlength=2) / far.size
         colours = [BLUE if place or init else GREY for place in range(share.size)]
         axes.bar(range(share.size), share, width=0.9, color=colours)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("genes that differ" if init else "genes changed in a run")
     else:
         histogram(axes, far, 40, BLUE)
@@ -114,7 +115,7 @@ def distance(axes: Any, seen: XRay) -> None:
         at = f" at {MIDDLE:g}" if seen.genome == "mask" else ""
         headline(axes, f"How different two of them are{at}")
     else:
-        headline(axes, f"How far it goes; {seen.unchanged():.0%} unchanged")
+        headline(axes, f"How far it goes; {100 * seen.unchanged():.0f} % unchanged")
 
 
 def crossed(axes: Any, seen: XRay) -> None:

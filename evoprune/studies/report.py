@@ -217,7 +217,7 @@ def splits(problem: Problem) -> dict[str, str]:
         }
     return {
         "search": f"kept from the training images before training; {len(data.search):,} images",
-        "test": f"the official test images; {len(data.test):,} images",
+        "test": f"the test images of {data.name}; {len(data.test):,} images",
     }
 
 

@@ -113,7 +113,7 @@ def inherited(axes: Any, seen: XRay) -> None:
     axes.xaxis.set_major_formatter(PERCENT)
     axes.set_xlabel("genes that cross over, of those that differ")
     chances(axes, "share of children")
-    headline(axes, f"On average {share.mean():.0%} cross over")
+    headline(axes, f"On average {100 * share.mean():.0f} % cross over")
 
 
 def newborn(axes: Any, seen: XRay) -> None:

@@ -89,7 +89,7 @@ def way(axes: Any, seen: XRay) -> None:
         axes.axvline(parent, color=INK, lw=1, ls=":")
     axes.set_xticks([0, 0.5, 1], ["own\nparent", "half\nway", "other\nparent"])
     chances(axes, "share of genes")
-    headline(axes, f"{((over > 0) & (over < 1)).mean():.0%} lie between their parents")
+    headline(axes, f"{100 * ((over > 0) & (over < 1)).mean():.0f} % lie between their parents")
 
 
 def values(axes: Any, seen: XRay) -> None:

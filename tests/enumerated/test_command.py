@@ -76,6 +76,12 @@ def test_a_file_that_is_there_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "x.npz").read_bytes() == b"kept"
 
 
+def test_a_table_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "x.npz.part").mkdir()
+    with pytest.raises(InputError, match=r"^out: cannot write to .*x\.npz: Is a directory$"):
+        command.write(tmp_path / "x.npz", {})
+
+
 @pytest.mark.parametrize(
     ("out", "text"),
     [("x.csv", r"out: expected a name that ends in \.npz"), ("no/x.npz", "out: expected a folder")],

@@ -13,14 +13,23 @@ from torch.nn import functional
 
 from evoprune.errors import InputError, OperatorError
 from evoprune.methods.hierarchical import hierarchical
-from evoprune.methods.own import check_own, importance_of, parts_of, register_own
+from evoprune.methods.own import check_own, importance_of, parts_of, register_own, try_own
 from evoprune.network.importance import importance
 from evoprune.running.config import Config
 from evoprune.running.problem import prepare
 from evoprune.running.run import Run
 from evoprune.search.nsga2 import nsga2
 from evoprune.seeding import Streams
-from operators import cxLayers, individual_type, mutFlip, selNSGA2
+from operators import (
+    CATALOGUE,
+    cxLayers,
+    individual_type,
+    initImportance,
+    mutDrift,
+    mutFlip,
+    selNSGA2,
+    selTournament,
+)
 from operators.layout import Layout
 
 SMALL = {"population": 4, "generations": (1, 1), "search_images": 60, "guided": False}
@@ -217,6 +226,32 @@ def test_an_operator_of_deap_for_reals_is_refused_before_any_work() -> None:
     own = {"mutate": partial(tools.mutGaussian, mu=0, sigma=1, indpb=0.1)}
     with pytest.raises(InputError, match="mutate: mutGaussian is for reals"):
         check_own(own, Streams(0), guided=False)
+
+
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        ({"mutate": partial(mutFlip, rate=-1)}, "mutate: mutFlip: rate: expected a share from 0"),
+        ({"mate": partial(cxLayers, rate=2)}, "mate: cxLayers: rate: expected a share from 0"),
+        ({"init": partial(initImportance, sharpness=-1)}, "init: initImportance: sharpness"),
+        ({"select": partial(selTournament, tournsize=0)}, "select: selTournament: tournsize"),
+        ({"mutate": partial(mutDrift, decay=1)}, "mutate: mutDrift: decay: expected 0 to below"),
+    ],
+)
+def test_a_setting_out_of_its_range_is_refused_before_any_work(own: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        try_own(own, LAYOUT)
+
+
+@pytest.mark.parametrize("name", sorted(CATALOGUE))
+def test_every_operator_of_the_library_passes_the_trial_as_it_comes(name: str) -> None:
+    entry = CATALOGUE[name]
+    if entry.genome != "thresholds":
+        try_own({entry.slot: entry.operator}, LAYOUT)
+
+
+def test_a_users_own_operator_is_not_called_before_its_time() -> None:
+    try_own({"mutate": mutBroken}, LAYOUT)
 
 
 def mutBroken(individual: Any) -> Any:

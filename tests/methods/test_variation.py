@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from evoprune.seeding import Streams
 from evoprune.space.weights import WeightSpace
 from operators.adaptation import OperatorCredit
 from operators.individuals import individual_type
+from operators.supply import name_of
 
 
 @pytest.fixture
@@ -86,6 +88,24 @@ def test_a_crossed_child_that_no_mutation_changed_pays_both_operators(variation:
     for learner in (variation.mutation_credit, variation.crossover_credit):
         assert learner.state()["survived"].tolist() == [1.0]
         assert learner.state()["passes"].tolist() == [10.0]
+
+
+def test_a_child_that_ones_own_crossover_changed_is_new_to_the_mutation_that_left_it(
+    variation: Variation,
+) -> None:
+    def cxMine(a: Any, b: Any) -> Any:
+        a[0], b[0] = 1 - a[0], 1 - b[0]
+        return a, b
+
+    own = variation.noting(cxMine)
+    variation.mutations = {"none": variation.mutations["none"]}
+    variation.mutation_credit = OperatorCredit(["none"], floor=0.05, decay=1.0)
+    a, _ = own(mask(variation), mask(variation, 0.3))
+    variation.mutate(a)
+    variation.observe(Generation(1, [a], [a], {}))
+    assert variation.mutation_credit.state()["survived"].tolist() == [1.0]
+    assert variation.mutation_credit.state()["passes"].tolist() == [10.0]
+    assert name_of(own) == "cxMine"
 
 
 def test_a_crossover_that_changed_nothing_is_not_paid_for_the_mutation(

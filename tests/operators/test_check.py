@@ -187,7 +187,45 @@ def test_parents_lie_in_the_corridor_of_those_who_ask_for_it() -> None:
 def test_every_second_parent_has_drifted_before() -> None:
     planned = list(cases(mutFlip, "mutate", "mask"))
     drifted = {case.seed: hasattr(case.individuals()[0], "score") for case in planned}
-    assert drifted == {0: False, 1: True, 2: False, 3: True}
+    assert drifted == {seed: seed % 2 == 1 for seed in range(len(planned))}
+
+
+def test_no_two_cases_draw_the_same_random_numbers() -> None:
+    for slot in ("init", "mate", "mutate", "select"):
+        seeds = [case.seed for case in cases(mutFlip, slot, "mask")]
+        assert len(set(seeds)) == len(seeds)
+
+
+def test_a_single_gene_set_anywhere_is_found_outside_of_the_support() -> None:
+    def mutAnywhere(individual: Any, *, support: Any, rng: Rng) -> Any:
+        individual[int(rng.integers(len(individual)))] = 1
+        return (individual,)
+
+    found = status(check(mutAnywhere), "stays in the corridor")
+    assert found[0] == "wrong" and "sets genes outside the support" in found[1]
+
+
+def test_an_initialiser_that_hands_out_one_individual_again_is_wrong() -> None:
+    known: dict[int, Any] = {}
+
+    def initOnce(container: Any, *, size: int) -> Any:
+        return known.setdefault(size, container([1] * size))
+
+    found = status(check(initOnce), "makes what the container makes")
+    assert found[0] == "wrong" and "one and the same individual" in found[1]
+
+
+@pytest.mark.parametrize("change", [lambda several: several.reverse(), lambda one: one.pop()])
+def test_a_selection_that_changes_the_list_it_chooses_from_is_wrong_in_this_alone(
+    change: Any,
+) -> None:
+    def selSpoils(individuals: Any, k: int) -> Any:
+        change(individuals)
+        return individuals[:k]
+
+    (found,) = (one for one in check(selSpoils) if one.status == "wrong")
+    assert found.name == "leaves what is lent"
+    assert "changes the list of individuals that it was lent, of 12 masks" in found.words
 
 
 def test_an_operator_that_asks_whether_parents_drifted_may_be_deaf_all_the_same() -> None:

@@ -245,7 +245,7 @@ WRONG = {
     cxShares: ("keeps children apart", "both children share one array"),
     initList: ("makes what the container makes", "returns a list.*return container"),
     initShort: ("keeps the length", "leaves 0 genes.*keep all 1"),
-    initHalf: ("reaches the density", "0.20, 0.50, 0.80, makes 0.5.*, 0.5.*, 0.5"),
+    initHalf: ("reaches the density", r"0.20, 0.50, 0.80, makes 0\.[45]., 0\.[45]., 0\.[45].;"),
     initJudged: ("leaves the fitness unset", "sets a fitness"),
     selCopies: ("returns the very individuals", "others than the given"),
     selTooMany: ("returns as many as wanted", "returns 5 of 12 masks where 4 are wanted"),

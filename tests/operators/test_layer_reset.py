@@ -62,3 +62,12 @@ def test_layers_that_do_not_cover_the_genome_are_refused(rng: Rng) -> None:
 def test_a_density_out_of_range_is_refused(density: float, rng: Rng) -> None:
     with pytest.raises(ValueError, match="density: expected a share from 0 to 1, got"):
         mutLayerReset(BitString.zeros(9), layers=[0, 9], density=density, rng=rng)
+
+
+def test_a_density_out_of_range_is_refused_before_anything_is_drawn(rng: Rng) -> None:
+    with pytest.raises(ValueError, match="density: expected a share from 0 to 1, got 2"):
+        mutLayerReset(BitString(), layers=[0], density=2, rng=rng)
+    before = rng.bit_generator.state
+    with pytest.raises(ValueError, match="density"):
+        mutLayerReset(BitString.zeros(9), layers=[0, 9], density=2, rng=rng)
+    assert rng.bit_generator.state == before

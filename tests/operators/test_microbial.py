@@ -62,6 +62,11 @@ def test_a_feasible_one_wins_against_any_infeasible_one(rng: Rng) -> None:
     assert loser_of(good, poor, rng) == "a"
 
 
+def test_of_two_infeasible_ones_that_of_the_larger_violation_loses(rng: Rng) -> None:
+    near = judged([0] * 9, 1.0, 1.0, violation=0.5)
+    assert loser_of(judged([1] * 9, 0.0, 0.0, violation=0.9), near, rng) == "a"
+
+
 def test_genomes_without_a_fitness_are_crossed_too(rng: Rng) -> None:
     assert loser_of(BitString([1] * 9), BitString([0] * 9), rng) == "b"
 

@@ -104,6 +104,12 @@ def test_maximised_objectives_are_taken_as_deap_takes_them() -> None:
     assert same(selNSGA2(population, 11), tools.selNSGA2(population, 11))
 
 
+@pytest.mark.parametrize("objectives", [1, 2])
+def test_several_infinite_values_are_no_better_than_one(objectives: int) -> None:
+    good, *poor = individuals([(0.5,) * objectives] + [(np.inf,) * objectives] * 3)
+    assert same(selNSGA2([*poor, good], 2), [good, poor[0]])
+
+
 def test_a_feasible_individual_survives_any_infeasible_one() -> None:
     poor, good, worse = individuals([(9, 9), (0, 0), (0, 0)], violations=[0.0, 1.0, 2.0])
     assert same(selNSGA2([worse, good, poor], 2), [poor, good])

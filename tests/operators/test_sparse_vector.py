@@ -75,6 +75,18 @@ def test_copies_hold_the_hidden_values_and_the_fitness_and_are_their_own(
     assert vector.mask.count() and vector.values[0] != 7.0
 
 
+@pytest.mark.parametrize(
+    "travel", [copy.copy, copy.deepcopy, lambda vector: pickle.loads(pickle.dumps(vector))]
+)
+def test_copies_hold_what_an_operator_noted_on_a_part(travel: Any, rng: Rng) -> None:
+    vector = made(13, rng)
+    vector.mask.mutation_rate, vector.mask.score = 0.25, np.ones(13, np.float32)
+    other = travel(vector)
+    assert other.mask.mutation_rate == 0.25
+    other.mask.score[0] = 7.0
+    assert vector.mask.score[0] == 1.0
+
+
 def test_mask_and_values_are_copied_from_what_they_are_made_of() -> None:
     mask, values = BitString([1]), RealVector([2.0])
     vector = SparseVector(mask, values)

@@ -88,10 +88,11 @@ def test_newborn_are_compared_with_the_next_of_the_middle_density() -> None:
     assert made.distance().tolist() == [2, 2]
 
 
-def test_the_drift_has_a_standard_error() -> None:
-    before, after = np.zeros((4, 1, 3)), np.zeros((4, 1, 3))
+@pytest.mark.parametrize(("slot", "children"), [("mutate", 1), ("mate", 2)])
+def test_the_drift_has_a_standard_error_over_runs(slot: str, children: int) -> None:
+    before, after = np.zeros((4, children, 3)), np.zeros((4, children, 3))
     after[:2] = 1  # two of four runs set all genes: mean 1/2, deviation 1/2, error 1/4
-    four = by_hand("mutate", before, after)
+    four = by_hand(slot, before, after)
     many = XRay(
         **{
             **vars(four),

@@ -86,6 +86,9 @@ def test_what_cannot_be_found_is_one_line(
         ("x = 1\nimport not_there\n", "my_file.py:2: ModuleNotFoundError: No module named"),
         ("x = 1\n\ndef mutMine(:\n", "my_file.py:3: SyntaxError"),
         ("def f():\n    1 / 0\n\nf()\n", "my_file.py:2: ZeroDivisionError"),
+        ("raise ValueError('one\\ntwo')\n", "my_file.py:1: ValueError: one$"),
+        ("import sys\nsys.exit(3)\n", "my_file.py:2: SystemExit: 3"),
+        ("x = 1\0\n", "my_file.py: SyntaxError: source code string cannot contain null bytes"),
     ],
 )
 def test_a_file_that_fails_shows_its_own_error_and_the_line(
@@ -94,6 +97,12 @@ def test_a_file_that_fails_shows_its_own_error_and_the_line(
     file.write_text(source)
     with pytest.raises(InputError, match=message):
         plugins.load(f"{file}:mutMine")
+
+
+def test_functions_of_one_file_share_what_it_holds(file: Path) -> None:
+    file.write_text("held = []\ndef cxMine(a, b): return held\ndef mutMine(a): return held\n")
+    parts = plugins.chosen(Config(mate=f"{file}:cxMine", mutate=f"{file}:mutMine"))
+    assert parts["mate"](1, 2) is parts["mutate"](1)
 
 
 def test_the_line_is_shown_for_a_relative_path_too(

@@ -147,6 +147,13 @@ def test_the_ledger_has_bars_for_each_operator_in_blocks_by_phase() -> None:
     assert "3 of 3" in texts(figure)
 
 
+def test_few_passes_are_not_rounded_away() -> None:
+    rows = [{**row, "passes": 283, "copies": 1} for row in ledger(FAMILY)]
+    written = texts(operators_figure(rows))
+    assert any(text.endswith(" for 283 passes") for text in written)
+    assert any(text.endswith(", 1 copy") for text in written)
+
+
 def test_an_operator_has_one_colour_in_both_pictures() -> None:
     colours = colours_of(FAMILY)
     assert len({colours[name] for name in ("layers", "scores", "drift", "descent")}) == 4

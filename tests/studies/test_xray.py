@@ -17,6 +17,7 @@ from operators.initialise import initDensity, initUniform
 from operators.mutation import mutFlip, mutSwap
 from operators.reals import cxSBX, mutPolynomial
 from operators.selection import selNSGA2
+from operators.sparse import mutSparse
 from operators.xray import Band, xray
 
 ONES = {
@@ -94,6 +95,12 @@ def test_chances_are_written_in_percent() -> None:
         "12.3 %",
         "100 %",
     ]
+
+
+def test_genes_are_counted_in_whole_numbers() -> None:
+    axes = xray_figure(xray(mutSparse, runs=100)).axes[-1]  # always one gene
+    assert axes.get_xlabel() == "genes changed in a run"
+    assert all(float(tick).is_integer() for tick in axes.get_xticks())
 
 
 def test_the_table_of_a_swap_says_that_no_density_changed() -> None:
