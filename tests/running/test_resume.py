@@ -167,7 +167,7 @@ def test_the_summary_says_which_images_judged_and_with_which_seed(whole: Path) -
     summary = json.loads((whole / "summary.json").read_text())
     assert summary["seed"] == 5
     assert "training images" in summary["splits"]["search"]
-    assert summary["splits"]["test"] == "the official test images; 300 images"
+    assert summary["splits"]["test"] == "the test images of digits; 300 images"
 
 
 def test_the_summary_counts_for_each_phase_what_the_log_has_for_it(whole: Path) -> None:
