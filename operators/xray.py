@@ -142,6 +142,11 @@ class XRay:
         some = differ.any(axis=1)
         return (way > 0.5)[some].sum(axis=1) / differ[some].sum(axis=1)
 
+    def held(self, child: int) -> Floats:
+        """Return the chance of each gene to be 1 in a child where the two parents differ, [n]."""
+        differ = self.before[:, 0] != self.before[:, 1]
+        return (self.after[:, child] & differ).sum(axis=0) / np.maximum(differ.sum(axis=0), 1)
+
     def busier(self) -> int:
         """Return which child takes more from its other parent: 0, or 1 if it is the second."""
         return int(np.argmax(np.nansum(np.abs(self.crossed()), axis=(0, 2))))

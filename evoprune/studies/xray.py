@@ -32,7 +32,7 @@ PANELS: dict[tuple[str, str], tuple[Panel, ...]] = {
         panels.crossed,
         panels.linkage,
         xray_masks.inherited,
-        xray_masks.drift,
+        xray_masks.heed_or_drift,
     ),
     ("init", "mask"): (
         xray_masks.newborn,

@@ -29,6 +29,7 @@ from evoprune.studies.panels import (
 from operators.xray import DENSITIES, MIDDLE, Band, XRay
 
 SHADES = [BLUE + alpha for alpha in ("48", "70", "98", "c8", "ff")]  # one for each of DENSITIES
+HEEDED = 0.1  # range of a chance over the scores that is no chance
 LEAST = 0.002  # mean change of the density that counts, if it is no chance
 
 
@@ -114,6 +115,21 @@ def inherited(axes: Any, seen: XRay) -> None:
     axes.set_xlabel("genes that cross over, of those that differ")
     chances(axes, "share of children")
     headline(axes, f"On average {100 * share.mean():.0f} % cross over")
+
+
+def heed_or_drift(axes: Any, seen: XRay) -> None:
+    """Draw who gets the important genes, if a crossover heeds scores, else the drift."""
+    lines = [across_scores(seen, seen.held(child)) for child in (0, 1)]
+    if max(np.ptp(chance) for _, chance in lines) < HEEDED:
+        drift(axes, seen)
+        return
+    for line, colour, which in zip(lines, (BLUE, RED), ("first", "second"), strict=True):
+        axes.plot(*line, color=colour, lw=2, marker=".", label=f"{which} child")
+    chances(axes, "chance to be kept, if one parent does", 1.22)
+    axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
+    axes.set_xlabel(ACROSS_SCORES)
+    headline(axes, "Who gets the important genes?")
+    axes.legend(frameon=False, fontsize=8, ncols=2, loc="upper center")
 
 
 def newborn(axes: Any, seen: XRay) -> None:

@@ -50,6 +50,11 @@ def test_genes_are_gathered_by_layer_and_by_score() -> None:
     assert ONE.by_score(np.array([1.0, 3.0, 5.0]), 3).tolist() == [3, 5, 1]
 
 
+def test_what_a_child_holds_is_counted_where_the_parents_differ() -> None:
+    assert PAIR.held(0).tolist() == [1, 0, 0]
+    assert PAIR.held(1).tolist() == [0, 1, 0]
+
+
 def test_distance_counts_the_genes_that_differ_and_unchanged_the_children_without() -> None:
     assert ONE.distance().tolist() == [2, 0] and ONE.unchanged() == 0.5
 

@@ -12,7 +12,7 @@ from evoprune.studies.figures import GREEN, RED
 from evoprune.studies.panels import PERCENT
 from evoprune.studies.xray import PANELS, xray_figure, xray_table
 from evoprune.studies.xray_masks import drift_in_words
-from operators.crossover import cxLayers, cxUniformPacked
+from operators.crossover import cxImportance, cxLayers, cxUniformPacked
 from operators.initialise import initDensity, initUniform
 from operators.mutation import mutFlip, mutSwap
 from operators.reals import cxSBX, mutPolynomial
@@ -42,6 +42,17 @@ def test_a_picture_has_five_panels_whose_axes_are_named(slot: str, genome: Any) 
     assert all(axes.get_xlabel() or axes.get_xticklabels() for axes in figure.axes[1:])
     assert ONES[slot, genome].__name__ in figure.axes[0].get_title(loc="left")
     assert "200 runs" in figure.axes[0].get_title(loc="left")
+
+
+@pytest.mark.parametrize(
+    ("operator", "words"),
+    [(cxImportance, "Who gets the important genes?"), (cxLayers, "The density stays, on average")],
+)
+def test_a_crossover_that_heeds_scores_shows_who_gets_the_important_genes(
+    operator: Any, words: str
+) -> None:
+    figure = xray_figure(xray(operator, runs=1000))
+    assert figure.axes[4].get_title(loc="left") == words
 
 
 def test_layers_are_marked_by_name() -> None:
