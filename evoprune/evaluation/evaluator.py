@@ -15,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 
-from evoprune.errors import CandidateError, InputError
+from evoprune.errors import CandidateError, InputError, OperatorError
 from evoprune.evaluation.objectives import Candidate, Objective, resolve
 from evoprune.network.cost import macs_per_weight
 from evoprune.network.datasets import check_labels
@@ -205,11 +205,16 @@ class Evaluator:
 
 @contextmanager
 def blamed(individual: Any, doing: str = "evaluating") -> Iterator[None]:
-    """Turn an exception of the block into a CandidateError that carries the individual."""
+    """Turn an exception of the block into a CandidateError that carries the individual.
+
+    An objective of the user's that failed names itself; it is given the individual.
+    """
     try:
         yield
     except InputError:
         raise
+    except OperatorError as failed:
+        raise OperatorError(failed.operator, failed.slot, individual, failed.cause) from failed
     except Exception as cause:
         raise CandidateError(individual, cause, doing) from cause
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from deap import base, tools
 
-from evoprune.errors import CandidateError, InputError, OperatorError
+from evoprune.errors import InputError, OperatorError
 from evoprune.methods.hierarchical import hierarchical
 from evoprune.methods.own import check_own, parts_of, register_own, watched_objective
 from evoprune.running.config import Config
@@ -152,7 +152,7 @@ def test_an_objective_that_fails_on_a_candidate_leaves_the_candidate() -> None:
     def fails(candidate: Any) -> float:
         return 1.0 if not candidate.mask.any() else 1 / 0
 
-    with pytest.raises(CandidateError, match=r"objective: fails failed in .*:\d+: Zero") as caught:
+    with pytest.raises(OperatorError, match=r"objective: fails failed in .*:\d+: Zero") as caught:
         searched(objective=fails)
     assert len(caught.value.individual)
 
