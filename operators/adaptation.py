@@ -183,11 +183,7 @@ class OperatorCredit:
         decay: float = 0.9,
         enabled: bool = True,
     ) -> None:
-        if not names or not 0 <= floor * len(names) <= 1:
-            raise ValueError(
-                "OperatorCredit: expected 1 name or more and floor from 0 to 1 / names, got "
-                f"{list(names)}, floor={floor}"
-            )
+        checkFloor("OperatorCredit", names, floor)
         share("decay", decay)
         self.names, self.floor, self.decay, self.enabled = list(names), floor, decay, enabled
         self._survived, self._passes = np.zeros(len(names)), np.zeros(len(names))
@@ -228,6 +224,15 @@ class OperatorCredit:
         """Take back what `state()` gave."""
         self._survived = np.array(state["survived"], float)
         self._passes = np.array(state["passes"], float)
+
+
+def checkFloor(rule: str, names: Sequence[str], floor: float) -> None:
+    """Refuse a choice among no names, or one whose least chances sum to more than 1."""
+    if not names or not 0 <= floor * len(names) <= 1:
+        raise ValueError(
+            f"{rule}: expected 1 name or more and floor from 0 to 1 / names, got "
+            f"{list(names)}, floor={floor}"
+        )
 
 
 def drawName(

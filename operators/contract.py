@@ -11,14 +11,13 @@ import textwrap
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import compress
 from typing import Any, Literal
 
 from operators import checks
 from operators.checks import NOT_ASKED, Said, Seen, Status
 from operators.layout import Layout
-from operators.supply import GIVEN, name_of, settle
+from operators.supply import GIVEN, name_of, plain, settle
 from operators.tries import Operator, asked_by, attempt, cases, slot_of
 
 Check = Callable[[Seen], Said]
@@ -140,22 +139,20 @@ def runs_through(seen: Seen) -> Said:
 def _place(operator: Operator, error: Exception | None) -> str:
     """Return the line of the operator's own file that an exception came through."""
     frames = traceback.extract_tb(error.__traceback__ if error else None)
-    code = getattr(_plain(operator), "__code__", None)
+    code = getattr(_bare(operator), "__code__", None)
     own = [frame for frame in frames if code and frame.filename == code.co_filename]
     return f"at {own[-1].filename}:{own[-1].lineno}, " if own else ""
 
 
-def _plain(operator: Any) -> Any:
+def _bare(operator: Operator) -> Operator:
     """Return the function inside of partials and decorators."""
-    while isinstance(operator, partial):
-        operator = operator.func
-    return inspect.unwrap(operator)
+    return inspect.unwrap(plain(operator))
 
 
 def draws_from_its_rng_alone(seen: Seen) -> Said:
     """Look for draws from the generators that all code shares: no seed of a run owns them."""
     drew = {name for tried in seen.tries for name in tried.drew}
-    module = getattr(_plain(seen.operator), "__module__", None) or ""
+    module = getattr(_bare(seen.operator), "__module__", None) or ""
     if drew == {"Python"} and module.startswith("deap."):
         return "mind", "draws from Python's `random`, which a run seeds and saves"
     if drew:

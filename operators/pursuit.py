@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from operators.adaptation import State, drawName, placeOf
+from operators.adaptation import State, checkFloor, drawName, placeOf
 from operators.ranges import share
 
 
@@ -56,11 +56,7 @@ class AdaptivePursuit:
         beta: float = 0.8,
         enabled: bool = True,
     ) -> None:
-        if not names or not 0 <= floor * len(names) <= 1:
-            raise ValueError(
-                "AdaptivePursuit: expected 1 name or more and floor from 0 to 1 / names, got "
-                f"{list(names)}, floor={floor}"
-            )
+        checkFloor("AdaptivePursuit", names, floor)
         share("alpha", alpha)
         share("beta", beta)
         self.names, self.floor, self.enabled = list(names), floor, enabled

@@ -136,9 +136,19 @@ def name_of(operator: Callable[..., Any]) -> str:
     >>> name_of(partial(supply, given=2))
     'supply'
     """
+    function = plain(operator)
+    return getattr(function, "__name__", type(function).__name__)
+
+
+def plain(operator: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function inside of partials.
+
+    >>> plain(partial(supply, given=2)) is supply
+    True
+    """
     while isinstance(operator, partial):
         operator = operator.func
-    return getattr(operator, "__name__", type(operator).__name__)
+    return operator
 
 
 def _asked(operator: Callable[..., Any], given: int) -> dict[str, inspect.Parameter]:

@@ -14,10 +14,12 @@ import torch
 from torch import nn
 
 from evoprune.network import datasets, models, training
+from evoprune.running.run import Run
 from evoprune.space.weights import WeightSpace
 
 Unchanged = Callable[[nn.Module], AbstractContextManager[None]]
 Cut = Callable[[nn.Module, np.ndarray], nn.Module]
+Stopped = Callable[[int], AbstractContextManager[None]]
 
 torch.set_num_threads(1)  # the tests' networks are too small to share out
 
@@ -155,3 +157,31 @@ def unchanged() -> Unchanged:
             assert after == before
 
     return watch
+
+
+class StoppedError(Exception):
+    """Stands for a kill."""
+
+
+@pytest.fixture
+def stopped_after(monkeypatch: pytest.MonkeyPatch) -> Stopped:
+    """Return a context manager in which a run is stopped after so many checkpoints, and has to be.
+
+    Whatever the block does, the run inside it must not reach its end.
+    """
+
+    @contextmanager
+    def stopping(saves: int) -> Iterator[None]:
+        save, count = Run._save, [0]
+
+        def save_and_stop(self: Run, *arguments: Any) -> None:
+            save(self, *arguments)
+            count[0] += 1
+            if count[0] == saves:
+                raise StoppedError
+
+        with monkeypatch.context() as patched, pytest.raises(StoppedError):
+            patched.setattr(Run, "_save", save_and_stop)
+            yield
+
+    return stopping

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from evoprune import cli
-from evoprune.running.run import Run
 
 COMMAND = "run hierarchical --population 6 --generations 2 3 --search-images 60 --threads 1"
-
-
-class StoppedError(Exception):
-    """Stands for a kill."""
 
 
 @pytest.fixture(scope="module")
@@ -45,20 +41,11 @@ def test_a_run_without_a_lineage_ends_with_the_same_log_and_front(
 
 @pytest.mark.parametrize("saves", [6, 11])
 def test_a_run_stopped_after_a_checkpoint_ends_with_the_same_births(
-    start: list[str], whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saves: int
+    start: list[str], whole: Path, tmp_path: Path, stopped_after: Any, saves: int
 ) -> None:
-    folder, save, count = tmp_path / "parts", Run._save, [0]
-
-    def save_and_stop(self: Run, *arguments: object) -> None:
-        save(self, *arguments)  # type: ignore[arg-type]
-        count[0] += 1
-        if count[0] == saves:
-            raise StoppedError
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Run, "_save", save_and_stop)
-        with pytest.raises(StoppedError):
-            cli.main([*start, "--lineage", "--out", str(folder)])
+    folder = tmp_path / "parts"
+    with stopped_after(saves):
+        cli.main([*start, "--lineage", "--out", str(folder)])
     assert cli.main(["resume", str(folder)]) == 0
     for table in ("lineage.csv", "operators.csv"):
         assert (folder / table).read_text() == (whole / table).read_text()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from evoprune import cli
 from evoprune.running.checkpoint import unpack_individuals
-from evoprune.running.run import Run
 from evoprune.running.rundir import RunDir
 from operators.individuals import individual_type
 
@@ -90,19 +90,11 @@ def test_a_run_whose_operator_was_mended_ends_as_if_it_had_never_failed(
 
 
 def test_rates_that_individuals_carry_outlive_a_stop(
-    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: Command, tmp_path: Path, stopped_after: Any
 ) -> None:
-    own, save, saves = ["--mutate", "mutLogNormal", "--mutate-arg", "rate=0.01"], Run._save, []
-
-    def save_and_stop(self: Run, *arguments: object) -> None:
-        save(self, *arguments)  # type: ignore[arg-type]
-        saves.append(1)
-        if len(saves) == 4:
-            raise KeyboardInterrupt
-
+    own = ["--mutate", "mutLogNormal", "--mutate-arg", "rate=0.01"]
     command(tmp_path / "whole", *own)
-    monkeypatch.setattr(Run, "_save", save_and_stop)
-    with pytest.raises(KeyboardInterrupt):
+    with stopped_after(4):
         command(tmp_path / "stopped", *own)
     assert cli.main(["resume", str(tmp_path / "stopped")]) == 0
     tables = [(tmp_path / x / "front.csv").read_text() for x in ("whole", "stopped")]

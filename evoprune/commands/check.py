@@ -9,13 +9,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from evoprune.commands.options import add_options, genome_of
 from evoprune.errors import InputError
 from evoprune.running import plugins
-from operators.catalogue import CATALOGUE
 from operators.contract import Finding, check, report
-from operators.supply import GIVEN
 from operators.tries import PREFIXES, asked_by, slot_of
-from operators.xray import Genome
 
 Operators = dict[str, Callable[..., Any]]
 
@@ -29,21 +27,7 @@ def add(commands: Any) -> None:
         metavar="FILE.py[:NAME]",
         help="a file, one function in it, or a known operator",
     )
-    command.add_argument(
-        "--arg",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a setting, such as rate=0.1",
-    )
-    command.add_argument(
-        "--genome",
-        choices=("mask", "thresholds"),
-        help="(default: mask; of a known operator what it is for)",
-    )
-    command.add_argument(
-        "--slot", choices=tuple(GIVEN), help="where the name's prefix does not say"
-    )
+    add_options(command)
     command.set_defaults(call=call)
 
 
@@ -63,12 +47,6 @@ def call(options: argparse.Namespace) -> int:
         print(f"{name}, to {slot}: {_count(findings)}\n{report(findings)}\n")
         wrong += any(finding.status == "wrong" for finding in findings)
     return 1 if wrong else 0
-
-
-def genome_of(operator: Callable[..., Any]) -> Genome:
-    """Return what an operator of the library is for; of all others, and where both do, a mask."""
-    entries = [entry for entry in CATALOGUE.values() if entry.operator is operator]
-    return "thresholds" if entries and entries[0].genome == "thresholds" else "mask"
 
 
 def _operators(reference: str) -> Operators:

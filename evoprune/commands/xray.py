@@ -6,11 +6,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from evoprune.commands.check import genome_of
+from evoprune.commands.options import add_options, genome_of
 from evoprune.errors import InputError, said
 from evoprune.running import plugins
 from evoprune.studies.xray import xray_figure, xray_table
-from operators.supply import GIVEN
 from operators.tries import slot_of
 from operators.xray import Choices, XRay, xray
 
@@ -20,24 +19,10 @@ def add(commands: Any) -> None:
     text = "draw what an operator does, without a network"
     command = commands.add_parser("xray", help=text, description=f"{text.capitalize()}.")
     command.add_argument("operator", help="such as cxLayers, or my_file.py:mutMine")
-    command.add_argument(
-        "--arg",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a setting, such as rate=0.1",
-    )
     command.add_argument("--runs", type=int, default=10_000, help="(default: %(default)s)")
     command.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
     command.add_argument("--out", metavar="FILE.png", help="the picture (default: OPERATOR.png)")
-    command.add_argument(
-        "--genome",
-        choices=("mask", "thresholds"),
-        help="(default: mask; of a known operator what it is for)",
-    )
-    command.add_argument(
-        "--slot", choices=tuple(GIVEN), help="where the name's prefix does not say"
-    )
+    add_options(command)
     command.set_defaults(call=call)
 
 

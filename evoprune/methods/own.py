@@ -22,12 +22,12 @@ from evoprune.network.importance import OF_IMAGES, importance
 from evoprune.running.config import Config
 from evoprune.running.plugins import chosen
 from evoprune.running.problem import Problem
-from evoprune.search.toolbox import check_fit, is_of_a_library
+from evoprune.search.toolbox import check_fit
 from evoprune.seeding import Streams
 from operators.catalogue import CATALOGUE
 from operators.individuals import individual_type
 from operators.layout import Layout
-from operators.supply import GIVEN, name_of, offers, supply
+from operators.supply import GIVEN, name_of, offers, plain, supply
 
 Operator = Callable[..., Any]
 OF_THE_CALL = None  # stands for a density until a call brings one
@@ -170,7 +170,8 @@ def try_own(own: Mapping[str, Operator], space: Layout) -> None:
     """
     kind, streams = individual_type("mask", 2), dict.fromkeys(GIVEN, np.random.default_rng(0))
     for slot, operator in own.items():
-        if name_of(operator) not in CATALOGUE or not is_of_a_library(operator):
+        known = CATALOGUE.get(name_of(operator))
+        if known is None or known.operator is not plain(operator):
             continue
         half, lent = np.arange(space.genes) % 2 == 0, cast("Any", SimpleNamespace(**streams))
         box, pair = base.Toolbox(), [kind.from_numpy(half), kind.from_numpy(~half)]

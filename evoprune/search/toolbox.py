@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from evoprune.errors import InputError
 from operators.catalogue import CATALOGUE
 from operators.genomes import BitString, RealVector
-from operators.supply import name_of
+from operators.supply import name_of, plain
 
 SLOTS = ("evaluate", "mate", "mutate", "select", "map", "clone")
 BITS_ONLY = {"mutFlipBit"} | {name for name, entry in CATALOGUE.items() if entry.genome == "mask"}
@@ -66,8 +65,8 @@ def check_fit(slot: str, operator: Any, individual: Any) -> None:
         operator: a function, or a partial of one.
         individual: one of the population.
     """
-    name = name_of(operator)
-    if not is_of_a_library(operator):
+    name, module = name_of(operator), getattr(plain(operator), "__module__", None) or ""
+    if module.split(".")[0] not in ("deap", "operators"):
         return
     if isinstance(individual, BitString) and name in REALS_ONLY | NEITHER:
         raise InputError(
@@ -80,11 +79,3 @@ def check_fit(slot: str, operator: Any, individual: Any) -> None:
             f"{slot}: {name} is for {'bits' if name in BITS_ONLY else 'permutations'}, but the "
             f"genome is a RealVector; register deap.tools.{instead}"
         )
-
-
-def is_of_a_library(operator: Any) -> bool:
-    """Tell whether a function, or that in a partial, is one of DEAP's or of `operators`."""
-    while isinstance(operator, partial):
-        operator = operator.func
-    module = getattr(operator, "__module__", None) or ""
-    return module.split(".")[0] in ("deap", "operators")

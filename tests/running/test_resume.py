@@ -7,21 +7,17 @@ import io
 import json
 from contextlib import redirect_stdout
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from evoprune import cli
 from evoprune.errors import InputError
-from evoprune.running.run import Run
 from evoprune.running.rundir import RunDir
 
 COMMAND = (
     "run hierarchical --population 6 --generations 2 4 --search-images 60 --threads 1 --seed 5"
 )
-
-
-class StoppedError(Exception):
-    """Stands for a kill."""
 
 
 def rows(folder: Path) -> list[dict[str, str]]:
@@ -45,20 +41,11 @@ def whole(ended: tuple[Path, str]) -> Path:
 
 @pytest.mark.parametrize("saves", [1, 2, 4, 5, 8, 10, 11, 13])
 def test_a_run_stopped_after_any_checkpoint_ends_with_the_same_rows(
-    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saves: int
+    whole: Path, tmp_path: Path, stopped_after: Any, saves: int
 ) -> None:
-    folder, save, count = tmp_path / "run", Run._save, [0]
-
-    def save_and_stop(self: Run, *arguments: object) -> None:
-        save(self, *arguments)  # type: ignore[arg-type]
-        count[0] += 1
-        if count[0] == saves:
-            raise StoppedError
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Run, "_save", save_and_stop)
-        with pytest.raises(StoppedError):
-            cli.main([*COMMAND.split(), "--out", str(folder)])
+    folder = tmp_path / "run"
+    with stopped_after(saves):
+        cli.main([*COMMAND.split(), "--out", str(folder)])
     assert cli.main(["resume", str(folder)]) == 0
     assert rows(folder) == rows(whole)
     for table in ("front.csv", "baselines.csv"):

@@ -28,10 +28,6 @@ GENES, MASK = 12, individual_type("mask", 2)
 PHASES = {"one": 2, "two": 6}
 
 
-class StoppedError(Exception):
-    """Stands for a kill."""
-
-
 def run(folder: Path, *, resume: bool = False) -> tuple[Lineage, Passes]:
     """Run NSGA-II in two phases, each with a first population of its own."""
     random.seed(0)
@@ -73,21 +69,11 @@ def run(folder: Path, *, resume: bool = False) -> tuple[Lineage, Passes]:
 
 @pytest.mark.parametrize("saves", [1, 3, 4, 7])
 def test_a_run_stopped_after_any_checkpoint_ends_with_the_same_births(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saves: int
+    tmp_path: Path, stopped_after: Any, saves: int
 ) -> None:
     whole, _ = run(tmp_path / "whole")
-    save, count = Run._save, [0]
-
-    def save_and_stop(self: Run, *arguments: Any) -> None:
-        save(self, *arguments)
-        count[0] += 1
-        if count[0] == saves:
-            raise StoppedError
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Run, "_save", save_and_stop)
-        with pytest.raises(StoppedError):
-            run(tmp_path / "parts")
+    with stopped_after(saves):
+        run(tmp_path / "parts")
     again, _ = run(tmp_path / "parts", resume=True)
     assert len(again.births) > 50
     assert again.births == whole.births
