@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-KINDS = ("fitness", "guidance", "recalibration")
+KINDS = ("fitness", "guidance", "recalibration", "training")
 
 
 class Passes(Counter[str]):

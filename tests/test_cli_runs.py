@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from PIL import Image
 
 from evoprune import cli
+from evoprune.commands.methods import METHODS
 from evoprune.errors import InputError
 from evoprune.evaluation.fastpath import FastEvaluator
 from evoprune.network import models
@@ -34,7 +36,7 @@ class StoppedError(Exception):
 def ask(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, digits_weights: Path) -> Ask:
     """Return what `config.json` holds after a command whose search is stopped before it begins."""
 
-    def stop(*arguments: object) -> None:
+    def stop(*arguments: object, **parts: object) -> None:
         raise StoppedError("before the search")
 
     def settings(*flags: str, weights: Path = digits_weights) -> dict[str, Any]:
@@ -44,7 +46,7 @@ def ask(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, digits_weights: Path) -
         return json.loads((tmp_path / "asked" / "config.json").read_text())
 
     monkeypatch.delenv("EVOPRUNE_DATA", raising=False)
-    monkeypatch.setitem(cli.METHODS, "hierarchical", stop)  # type: ignore[arg-type]
+    monkeypatch.setitem(METHODS, "hierarchical", replace(METHODS["hierarchical"], run=stop))
     return settings
 
 

@@ -21,7 +21,7 @@ from evoprune.network.cost import macs_per_weight
 from evoprune.network.datasets import check_labels
 from evoprune.network.masks import buffers_kept, masked, modes_kept, recalibrate
 from evoprune.passes import Passes
-from evoprune.space.weights import Bits, WeightSpace
+from evoprune.space.genes import Bits, GeneSpace
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Evaluator:
         labels: int64, shape (images,).
         objectives: names from `OBJECTIVES` or functions of a `Candidate`, all minimised.
         noted: more objectives, measured on the same forward pass but not minimised; see `note`.
-        decode: from a genome to a mask over all weights; `space.mask` if None.
+        decode: from a genome to a mask over all genes; `space.mask` if None.
         recalibration: renew BatchNorm statistics for each candidate; None leaves them fixed.
         passes: a counter that takes the image passes under "fitness" and "recalibration", cache
             hits under "cached", and candidates whose logits were not finite under "not finite".
@@ -65,7 +65,7 @@ class Evaluator:
 
     Attributes:
         cache: objectives and what was noted, by the genome's digest.
-        macs: multiply-adds that each weight of a layer costs, shape (layers,).
+        macs: multiply-adds that each weight of a carrier costs, shape (carriers,).
         not_finite: digests of the genomes whose logits were not finite.
 
     Raises:
@@ -76,7 +76,7 @@ class Evaluator:
 
     def __init__(
         self,
-        space: WeightSpace,
+        space: GeneSpace,
         images: torch.Tensor,
         labels: torch.Tensor,
         *,
@@ -103,7 +103,7 @@ class Evaluator:
         self.batch, self.precision = batch, precision
         self.cache: dict[bytes, tuple[float, ...]] = {}
         self.not_finite: set[bytes] = set()
-        self.macs = macs_per_weight(space.model, tuple(images.shape[1:]), space.layers)
+        self.macs = macs_per_weight(space.model, tuple(images.shape[1:]), space.carriers)
 
     def __call__(self, individual: Any) -> tuple[float, ...]:
         """Return the objectives of one individual; DEAP's `evaluate`."""
@@ -142,7 +142,7 @@ class Evaluator:
 
     def within(
         self,
-        space: WeightSpace,
+        space: GeneSpace,
         *,
         decode: Callable[[Any], Bits] | None = None,
     ) -> Self:
@@ -163,7 +163,7 @@ class Evaluator:
         return [function(individual) for individual in individuals]
 
     def judge(self, mask: Bits) -> tuple[float, ...]:
-        """Return the objectives of a mask over all weights, past any cache."""
+        """Return the objectives of a mask over all genes, past any cache."""
         return self.measure(mask)[0][: len(self.objectives)]
 
     def measure(
@@ -179,7 +179,8 @@ class Evaluator:
     def logits(self, mask: Bits) -> torch.Tensor:
         """Run all images through the masked network; float32, shape (images, classes)."""
         model = self.space.model
-        masks = self.space.split(torch.from_numpy(np.asarray(mask)).to(self.space.weights.device))
+        kept = torch.from_numpy(self.space.weight_mask(np.asarray(mask)))
+        masks = self.space.split(kept.to(self.space.weights.device))
         bf16 = self.precision == "bf16"
         with (
             masked(self.space.parameters, masks),

@@ -27,21 +27,36 @@ from evoprune.network.cost import activation_bytes
 from evoprune.network.datasets import check_labels
 from evoprune.network.folding import FoldedNetwork
 from evoprune.network.masks import batch_statistics, batchnorms
-from evoprune.space.weights import Bits, WeightSpace
+from evoprune.network.narrowing import NarrowNetwork
+from evoprune.space.filters import FilterSpace
+from evoprune.space.genes import Bits, GeneSpace
 
 ROUNDS = 10  # in which a trial shows its images, at most
 ROUND = 100  # images, at least: fewer cost nearly as much, and the masks are put on each time
 
 
-def folded_copy(space: WeightSpace, images: torch.Tensor, precision: str) -> FoldedNetwork:
+def folded_copy(
+    space: GeneSpace, images: torch.Tensor, precision: str, *, narrow: bool = False
+) -> FoldedNetwork:
     """Return a copy of a space's network that takes masks; warn where it cannot be folded.
+
+    Args:
+        space: it knows the network and the layers that masks are put on.
+        images: some that the copy is tried on.
+        precision: "fp32" or "bf16".
+        narrow: whether it takes cuts in the place of masks.
 
     Raises:
         InputError: if the network cannot be copied, or not run in this precision.
     """
     check_precision(precision, images.device)
     name = type(space.model).__name__
-    network = FoldedNetwork(space.model, space.layers, images[:2], dtype=DTYPES[precision])
+    options = {"dtype": DTYPES[precision]}
+    network = (
+        NarrowNetwork(space.model, images[:2], **options)
+        if narrow
+        else FoldedNetwork(space.model, space.carriers, images[:2], **options)
+    )
     if network.reason and batchnorms(space.model):
         warnings.warn(
             f"{name}: BatchNorm stays where it is, which costs time and changes no result: "
@@ -86,7 +101,7 @@ class FastEvaluator(Evaluator):
 
     def __init__(
         self,
-        space: WeightSpace,
+        space: GeneSpace,
         images: torch.Tensor,
         labels: torch.Tensor,
         *,
@@ -102,7 +117,8 @@ class FastEvaluator(Evaluator):
                 f"from {', '.join(OBJECTIVES)}; leave early out for one of your own"
             )
         self.early, self.order = early, torch.arange(len(images))
-        self.network = folded_copy(space, images, self.precision)
+        self.narrow = isinstance(space, FilterSpace)  # what is removed costs nothing any more
+        self.network = folded_copy(space, images, self.precision, narrow=self.narrow)
         self.images = _resident(images, DTYPES[self.precision])
         limit = len(images)
         if memory is not None:
@@ -145,8 +161,10 @@ class FastEvaluator(Evaluator):
         self.passes["recalibration"] += self.recalibration.images
         return statistics
 
-    def masks(self, mask: Bits) -> list[torch.Tensor]:
-        """Bring a mask to the network's device, cut into layers."""
+    def masks(self, mask: Bits) -> Any:
+        """Return what the network takes for a mask: masks by layer on its device, or a cut."""
+        if self.narrow:
+            return self.space.cut(mask)
         return self.space.split(torch.from_numpy(np.asarray(mask)).to(self.images.device))
 
     def run(self, images: torch.Tensor) -> torch.Tensor:
@@ -182,7 +200,7 @@ class FastGuidance(Guidance):
     """
 
     def __init__(
-        self, space: WeightSpace, images: torch.Tensor, *args: Any, **options: Any
+        self, space: GeneSpace, images: torch.Tensor, *args: Any, **options: Any
     ) -> None:
         check_pool(images)
         self.network = folded_copy(space, images, options.get("precision", "fp32"))
@@ -193,7 +211,8 @@ class FastGuidance(Guidance):
     ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
         """Return the loss's gradients by the masked weights, and the weights they belong to."""
         network = self.network
-        masks = self.space.split(torch.from_numpy(mask).to(self.images.device))
+        kept = torch.from_numpy(self.space.weight_mask(mask))
+        masks = self.space.split(kept.to(self.images.device))
         (network.put if self.statistics == "fixed" else network.put_unfolded)(masks)
         images = _resident(self.images[chosen.to(self.images.device)], network.dtype)
         weights = [module.weight.requires_grad_(True) for module in network.modules]

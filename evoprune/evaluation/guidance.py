@@ -21,7 +21,7 @@ from evoprune.evaluation.evaluator import blamed
 from evoprune.network.datasets import check_labels
 from evoprune.network.masks import batch_statistics, buffers_kept, masked, modes_kept
 from evoprune.passes import Passes
-from evoprune.space.weights import WeightSpace
+from evoprune.space.genes import GeneSpace
 
 DENSE_BATCH = 256  # images a pass of the dense network, whose outputs are the target
 LOSSES = ("logits", "distillation", "cross-entropy")
@@ -32,7 +32,8 @@ class Guidance:
 
     Let g be the gradient of the loss with respect to the masked weights, for removed weights too,
     and w the trained weights. Setting gene i changes the loss by g_i w_i to first order, so the
-    saliency is -g_i w_i: the higher, the more the network wants the weight.
+    saliency is -g_i w_i: the higher, the more the network wants the weight. That of a filter is the
+    sum over the weights that read it.
 
     The loss is the distance to the dense network's own outputs, which are computed once for the
     whole pool of images: no label is needed, and no pass is spent on the teacher again.
@@ -58,7 +59,7 @@ class Guidance:
 
     def __init__(
         self,
-        space: WeightSpace,
+        space: GeneSpace,
         images: torch.Tensor,
         labels: torch.Tensor,
         *,
@@ -84,7 +85,7 @@ class Guidance:
             self._dense = self.dense_outputs()
             self.passes["guidance"] += len(images)
 
-    def within(self, space: WeightSpace) -> Self:
+    def within(self, space: GeneSpace) -> Self:
         """Return the same guidance for the genes of another space of the network."""
         narrowed = object.__new__(type(self))
         narrowed.__dict__.update(self.__dict__, space=space)
@@ -100,13 +101,14 @@ class Guidance:
             return self.space.free(self.saliency(self.space.mask(individual)))
 
     def saliency(self, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
-        """Return the saliency of all weights under a mask, shape (size,)."""
+        """Return the saliency of all genes under a mask, shape (size,)."""
         chosen = torch.from_numpy(self.rng.integers(0, len(self.images), self.batch))
         gradients, weights = self.gradients(mask, chosen)
         self.passes["guidance"] += 3 * self.batch
         parts = [(g.float() * w).reshape(-1) for g, w in zip(gradients, weights, strict=True)]
         saliency = torch.cat(parts).neg_().cpu().numpy()
-        return np.nan_to_num(saliency, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+        np.nan_to_num(saliency, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+        return self.space.gathered(saliency, mask)
 
     def gradients(
         self, mask: npt.NDArray[np.bool_], chosen: torch.Tensor
@@ -118,7 +120,8 @@ class Guidance:
             chosen: indices of the batch in the pool.
         """
         space = self.space
-        masks = space.split(torch.from_numpy(mask).to(space.weights.device))
+        kept = torch.from_numpy(space.weight_mask(mask))
+        masks = space.split(kept.to(space.weights.device))
         required = [weight.requires_grad for weight in space.parameters]
         try:
             for weight in space.parameters:

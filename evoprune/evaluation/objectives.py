@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional
 
 from evoprune.errors import InputError, unknown
-from evoprune.space.weights import Bits, WeightSpace
+from evoprune.space.genes import Bits, GeneSpace
 
 ROUNDING = 1e-12  # of sums in double precision that are added up in another order
 
@@ -24,15 +24,15 @@ class Candidate:
     """A mask while it is being judged.
 
     Attributes:
-        mask: bool, shape (size,); the weights kept.
+        mask: bool, shape (size,); the genes kept, weights or filters.
         space: the space that the mask belongs to.
         labels: int64, shape (images,).
         forward: runs the masked network; called at most once, when an objective asks for logits.
-        macs_per_weight: multiply-adds that each weight of a layer costs, shape (layers,).
+        macs_per_weight: multiply-adds that each weight of a carrier costs, shape (carriers,).
     """
 
     mask: Bits
-    space: WeightSpace
+    space: GeneSpace
     labels: torch.Tensor
     forward: Callable[[], torch.Tensor]
     macs_per_weight: np.ndarray
@@ -78,15 +78,21 @@ def loss(candidate: Candidate) -> float:
 
 
 def density(candidate: Candidate) -> float:
-    """Kept share of the prunable weights, 0 to 1. Costs no pass."""
+    """Kept share of the genes, weights or filters, 0 to 1. Costs no pass."""
     return candidate.space.density(candidate.mask)
 
 
 def macs(candidate: Candidate) -> float:
-    """Multiply-adds of the kept weights for one image, as a share of the dense ones, 0 to 1."""
-    sizes = np.diff(candidate.space.offsets)
-    kept = candidate.space.kept_by_layer(candidate.mask) * sizes
-    return float(kept @ candidate.macs_per_weight / (sizes @ candidate.macs_per_weight))
+    """Multiply-adds that are left for one image, as a share of the dense ones, 0 to 1.
+
+    Of a weight mask those of the kept weights, of a filter mask those of the cut network.
+    """
+    return candidate.space.macs(candidate.mask, candidate.macs_per_weight)
+
+
+def params(candidate: Candidate) -> float:
+    """Parameters that are left, as a share of all of the network's, 0 to 1."""
+    return candidate.space.params(candidate.mask)
 
 
 OBJECTIVES: dict[str, Objective] = {
@@ -95,9 +101,10 @@ OBJECTIVES: dict[str, Objective] = {
     "loss": loss,
     "density": density,
     "macs": macs,
+    "params": params,
 }
 
-OF_THE_MASK = (density, macs)  # known before any image is seen
+OF_THE_MASK = (density, macs, params)  # known before any image is seen
 MEANS = (error, soft_error, loss)  # over the images, none of which can make them smaller
 
 

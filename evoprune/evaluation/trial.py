@@ -13,7 +13,7 @@ import torch
 
 from evoprune.evaluation.evaluator import blamed, key_of
 from evoprune.evaluation.objectives import Candidate, at_least
-from evoprune.space.weights import Bits
+from evoprune.space.genes import Bits
 
 if TYPE_CHECKING:
     from evoprune.evaluation.fastpath import FastEvaluator

@@ -12,7 +12,7 @@ from typing import Any
 from evoprune.errors import InputError
 from evoprune.evaluation.guidance import Guidance
 from evoprune.space.decode import ThresholdDecoder, corridor_between
-from evoprune.space.weights import Bits
+from evoprune.space.genes import Bits
 from operators.drift import mutDrift
 from operators.individuals import individual_type
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from evoprune.evaluation.evaluator import Evaluator
 from evoprune.methods.anchors import better_than
-from evoprune.space.weights import Bits, Corridor
+from evoprune.space.genes import Bits, Corridor
 from operators.individuals import individual_type
 
 

@@ -39,14 +39,14 @@ from evoprune.methods.fronts import (
     thinned,
 )
 from evoprune.methods.masks import RATE, search_masks
-from evoprune.methods.own import check_own, importance_of, parts_of, register_own, try_own
+from evoprune.methods.own import Parts, check_own, importance_of, parts_of, register_own, try_own
 from evoprune.methods.thresholds import search_thresholds
 from evoprune.running.config import Config
 from evoprune.running.problem import Problem
 from evoprune.running.run import Run
 from evoprune.seeding import Streams
 from evoprune.space.decode import ThresholdDecoder, corridor_between
-from evoprune.space.weights import Bits, Corridor, WeightSpace
+from evoprune.space.genes import Bits, Corridor, GeneSpace
 from operators.individuals import individual_type
 
 FRONT = 24  # solutions handed to the user at most
@@ -60,6 +60,7 @@ def hierarchical(
     run: Run,
     *,
     toolbox: base.Toolbox | None = None,
+    parts: Parts | None = None,
     **own: Any,
 ) -> Outcome:
     """Run both phases and return the front of all that they found.
@@ -71,6 +72,7 @@ def hierarchical(
         toolbox: what is registered here takes its slot in phase 2: `individual(density=)`,
             `population(densities)`, `evaluate`, `map`, `clone`, `mate`, `mutate`, `select` and
             `select_parents`, called as DEAP's are, and the attribute `saliency` (see `mutDrift`).
+        parts: what `parts_of` has made of the settings already.
         own: `mate`, `mutate`, `init` or `select`: functions that take the slots of phase 2 and get
             what they ask for by name (see `operators.supply`); `objective`, a function of a
             `Candidate` that is minimised beside the density in both phases; `importance`, a name
@@ -81,7 +83,7 @@ def hierarchical(
         InputError: if an operator asks for what nobody offers, or phase 1 found no live network.
         OperatorError: if one of them fails.
     """
-    parts = parts_of(config, own)
+    parts = parts_of(config, own) if parts is None else parts
     check_own(parts.slots, problem.streams, guided=config.guided)
     weights = problem.space
     if parts.importance is not None:
@@ -97,9 +99,10 @@ def hierarchical(
     run.restore()
     guess = 1 - 1 / len(problem.data.classes)
     images: int | None = len(evaluator.images)
+    nothing = weights.floored(np.zeros(weights.size, bool))
     if parts.objective is not None:  # what guessing is worth is measured, how it scatters unknown
         images = None
-        guess = run.once("guess", lambda: evaluator.judge(np.zeros(weights.size, bool))[0])
+        guess = run.once("guess", lambda: evaluator.judge(nothing)[0])
         run.reference = (guess, 1.0) if np.isfinite(guess) else None
     coarse = search_thresholds(problem, config, run, thresholds, decoder)
     all_kept = individual_type("mask", 2).from_numpy(np.ones(weights.size, bool))
@@ -160,7 +163,7 @@ def corridor_of(
 def toolbox_of(
     toolbox: base.Toolbox | None,
     slots: dict[str, Any],
-    space: WeightSpace,
+    space: GeneSpace,
     streams: Streams,
     saliency: Guidance | None,
 ) -> base.Toolbox:

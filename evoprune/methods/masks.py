@@ -26,7 +26,7 @@ from evoprune.search.moead import moead
 from evoprune.search.nsga2 import nsga2
 from evoprune.search.toolbox import check
 from evoprune.seeding import Streams
-from evoprune.space.weights import WeightSpace
+from evoprune.space.genes import GeneSpace
 from operators.decomposition import weightsFor
 from operators.individuals import individual_type
 from operators.initialise import initImportance
@@ -38,13 +38,13 @@ RATE = 0.002  # of the descent; of 0.001 and 0.002 the better on ResNet-20 by se
 
 
 def first_masks(
-    individual: Callable[..., Any], space: WeightSpace, densities: list[float]
+    individual: Callable[..., Any], space: GeneSpace, densities: list[float]
 ) -> list[Any]:
     """Draw a mask of the free genes for each density of the network."""
     return [individual(density=free_share(space, density)) for density in densities]
 
 
-def free_share(space: WeightSpace, density: float) -> float:
+def free_share(space: GeneSpace, density: float) -> float:
     """Return which share of the free genes a network of a density keeps, 0 to 1."""
     core = 0 if space.corridor is None else np.count_nonzero(space.corridor.core)
     return float(np.clip((density * space.size - core) / space.genes, 0, 1))

@@ -19,7 +19,7 @@ from deap import base
 
 from evoprune.errors import InputError, OperatorError, unknown
 from evoprune.network.importance import OF_IMAGES, importance
-from evoprune.running.config import Config
+from evoprune.running.config import Settings
 from evoprune.running.plugins import chosen
 from evoprune.running.problem import Problem
 from evoprune.search.toolbox import check_fit
@@ -49,7 +49,7 @@ class Parts:
     importance: str | Operator | None
 
 
-def parts_of(config: Config, own: Mapping[str, Any] | None = None) -> Parts:
+def parts_of(config: Settings, own: Mapping[str, Any] | None = None) -> Parts:
     """Return what the settings name, and before it what is given from Python.
 
     Raises:
@@ -60,7 +60,7 @@ def parts_of(config: Config, own: Mapping[str, Any] | None = None) -> Parts:
     for name, part in given.items():
         _check_part(name, part)
     found = {**chosen(config), **given}
-    if "select" in found and config.algorithm == "moead":
+    if "select" in found and getattr(config, "algorithm", "") == "moead":
         raise InputError(
             "select: expected none with moead, whose neighbourhoods decide who survives; leave it "
             "out or write --algorithm nsga2"

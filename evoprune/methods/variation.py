@@ -16,7 +16,7 @@ from evoprune.evaluation.guidance import Guidance
 from evoprune.passes import Passes
 from evoprune.records import Generation
 from evoprune.seeding import Streams
-from evoprune.space.weights import WeightSpace
+from evoprune.space.genes import GeneSpace
 from operators.adaptation import OperatorCredit, SuccessHistory
 from operators.crossover import cxLayers
 from operators.drift import cxScores, keepTop, mutDrift
@@ -52,7 +52,7 @@ class Variation:
 
     def __init__(
         self,
-        space: WeightSpace,
+        space: GeneSpace,
         guidance: Guidance | None,
         streams: Streams,
         passes: Passes,

@@ -20,6 +20,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
 from evoprune.errors import InputError
 from evoprune.network.layers import Layer
 from evoprune.network.masks import batchnorms, buffers_kept, recalibrate
+from evoprune.network.overwriting import overwrite
 
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 TOLERANCE = 1e-3  # of folded outputs, as a share of the largest; rounding stays below 1e-5
@@ -176,6 +177,7 @@ class FoldedNetwork:
                 for node in [n for n in graph.nodes if n.target in norms.values()]:
                     node.replace_all_uses_with(node.all_input_nodes[0])
                     graph.erase_node(node)
+                overwrite(graph, self.plain)
                 self.fast = fx.GraphModule(self.plain, graph)
                 self._give_biases([norms.get(name, "") for name in names], modules)
                 outputs = self.fast(example)
@@ -199,16 +201,19 @@ class FoldedNetwork:
         self._write(*self._scaled(self._trained), None)
 
     def _scaled(
-        self, weights: Sequence[torch.Tensor]
+        self,
+        weights: Sequence[torch.Tensor],
+        unfolded: Sequence[torch.Tensor | None] | None = None,
     ) -> tuple[list[torch.Tensor], list[torch.Tensor | None]]:
         """Fold the statistics as they are into weights and biases, one a layer."""
-        folded, biases = list(weights), list(self._biases)
+        unfolded = self._biases if unfolded is None else unfolded
+        folded, biases = list(weights), list(unfolded)
         for i, (weight, norm) in enumerate(zip(weights, self.norms, strict=True)):
             if norm is None:
                 continue
             fuse = fuse_linear_bn_weights if weight.ndim == 2 else fuse_conv_bn_weights
             parts = (norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias)
-            w, b = fuse(weight, self._biases[i], *parts)  # type: ignore[arg-type]
+            w, b = fuse(weight, unfolded[i], *parts)  # type: ignore[arg-type]
             folded[i], biases[i] = w.detach(), b.detach()
         return folded, biases
 

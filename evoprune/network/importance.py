@@ -39,28 +39,31 @@ def lamp(layers: Sequence[Layer]) -> Scores:
 
     Source: Lee et al., 2021, "Layer-adaptive sparsity for the magnitude-based pruning", eq. 3.
     """
-    scores = []
-    for layer in layers:
-        squares = layer.module.weight.detach().double().square().reshape(-1)
-        order = torch.argsort(squares, stable=True)
-        remaining = squares[order].flip(0).cumsum(0).flip(0)
-        score = torch.empty_like(squares)
-        score[order] = squares[order] / remaining
-        scores.append(score.nan_to_num(0.0))
-    return _flat(scores)
+    return _flat([lamp_of(layer.module.weight.detach().reshape(-1)) for layer in layers])
+
+
+def lamp_of(magnitudes: torch.Tensor) -> torch.Tensor:
+    """Score each gene of one layer as `lamp` does, from its magnitude, in double precision."""
+    squares = magnitudes.double().square()
+    order = torch.argsort(squares, stable=True)
+    remaining = squares[order].flip(0).cumsum(0).flip(0)
+    score = torch.empty_like(squares)
+    score[order] = squares[order] / remaining
+    return score.nan_to_num(0.0)
 
 
 def uniform(layers: Sequence[Layer]) -> Scores:
     """Score each weight by its rank of magnitude within its layer, 0 to 1: layer-uniform."""
-    scores = []
-    for layer in layers:
-        magnitudes = layer.module.weight.detach().abs().reshape(-1)
-        rank = torch.empty_like(magnitudes, dtype=torch.double)
-        rank[torch.argsort(magnitudes, stable=True)] = torch.arange(
-            1, len(magnitudes) + 1, dtype=torch.double, device=rank.device
-        )
-        scores.append(rank / len(magnitudes))
-    return _flat(scores)
+    return _flat([rank_of(layer.module.weight.detach().abs().reshape(-1)) for layer in layers])
+
+
+def rank_of(magnitudes: torch.Tensor) -> torch.Tensor:
+    """Score each gene of one layer as `uniform` does, from its magnitude, in double precision."""
+    rank = torch.empty_like(magnitudes, dtype=torch.double)
+    rank[torch.argsort(magnitudes, stable=True)] = torch.arange(
+        1, len(magnitudes) + 1, dtype=torch.double, device=rank.device
+    )
+    return rank / len(magnitudes)
 
 
 def taylor(model: nn.Module, layers: Sequence[Layer], batches: Batches, passes: Passes) -> Scores:
@@ -69,7 +72,7 @@ def taylor(model: nn.Module, layers: Sequence[Layer], batches: Batches, passes: 
     Source: Molchanov et al., 2019, for single weights. differs: the gradient is averaged over the
     batches before it is multiplied; batches of unlike sizes count alike.
     """
-    gradient = _gradients(model, layers, batches, passes, square=False)
+    gradient = gradients(model, layers, batches, passes, square=False)
     return np.abs(gradient * _flat([layer.module.weight.detach() for layer in layers]))
 
 
@@ -90,7 +93,7 @@ def fisher(model: nn.Module, layers: Sequence[Layer], batches: Batches, passes: 
 
     Source: LeCun et al., 1990 (saliency); Theis et al., 2018 (Fisher in place of the Hessian).
     """
-    squares = _gradients(model, layers, batches, passes, square=True)
+    squares = gradients(model, layers, batches, passes, square=True)
     weights = _flat([layer.module.weight.detach() for layer in layers])
     return np.asarray(squares * weights**2 / 2, np.float32)
 
@@ -137,7 +140,7 @@ def _flat(parts: Sequence[torch.Tensor]) -> Scores:
     return np.asarray(flat, np.float32)
 
 
-def _gradients(
+def gradients(
     model: nn.Module, layers: Sequence[Layer], batches: Batches, passes: Passes, *, square: bool
 ) -> Scores:
     """Average the gradients of the cross-entropy, or their squares, over batches."""

@@ -10,6 +10,7 @@ from torch import nn
 from evoprune.errors import InputError, unknown
 
 KINDS = ("conv", "linear")
+LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def _all(model: nn.Module) -> list[Layer]:
     layers: list[Layer] = []
     seen: set[int] = set()
     for name, module in model.named_modules():
-        if not isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear):
+        if not isinstance(module, LAYERS):
             continue
         if id(module.weight) not in seen:
             seen.add(id(module.weight))

@@ -1,8 +1,9 @@
 """Networks by name, and weights from a file.
 
 Start reading at `build`. Three families are written out here: a small CNN for 8x8 digits, LeNet-5,
-and the ResNets of CIFAR; every other name is one of `torchvision.models`. A module of your own
-needs none of this: everything in evoprune takes any `nn.Module`.
+and the ResNets of CIFAR; the networks of the papers about filters are in `published`; every other
+name is one of `torchvision.models`. A module of your own needs none of this: everything in
+evoprune takes any `nn.Module`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from torch import nn
 from torch.nn import functional
 
 from evoprune.errors import InputError, unknown
+from evoprune.network.published import CifarAlexNet, ConvNet, NarrowLeNet, WideLeNet
 
 SHOWN = 3  # keys of a checkpoint that an error lists at most
 
@@ -148,8 +150,22 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
     "digits-cnn": SmallCNN,
     "lenet": LeNet,
     **{f"resnet{6 * n + 2}": partial(CifarResNet, n) for n in (3, 5, 7, 9, 18)},
+    "conv1": partial(ConvNet, (64,)),
+    "conv2": partial(ConvNet, (32, 64)),
+    "conv3": partial(ConvNet, (16, 32, 64)),
+    "conv4": partial(ConvNet, (16, 32, 64, 64)),
+    "lenet-8-16": NarrowLeNet,
+    "lenet-32-64": WideLeNet,
+    "alexnet-cifar": CifarAlexNet,
 }
-SMALLEST = {"digits-cnn": 2, "lenet": 12}  # image sizes; the ResNets take 4 and more
+SMALLEST = {  # image sizes; the others take 4 and more
+    "digits-cnn": 2,
+    "lenet": 12,
+    "conv3": 8,
+    "conv4": 16,
+    "lenet-8-16": 16,
+    "alexnet-cifar": 8,
+}
 
 
 def build(
@@ -241,12 +257,42 @@ def load_weights(model: nn.Module, path: str | Path, *, trust_pickle: bool = Fal
     model.load_state_dict(state)
 
 
+def held_back(path: str | Path, data: str, *, trust_pickle: bool = False) -> bool:
+    """Return whether a checkpoint notes that it has seen the split `train` of that data set alone.
+
+    `evoprune train` writes such a note, under "evoprune"; a published checkpoint has none.
+
+    Args:
+        path: the file, made by `torch.save`.
+        data: name of the data set, as given to `datasets.load`.
+        trust_pickle: as in `load_weights`.
+
+    Raises:
+        InputError: if the file is absent, is no checkpoint or needs trust.
+    """
+    content = _content(Path(path), trust_pickle)
+    note = content.get("evoprune") if isinstance(content, dict) else None
+    return isinstance(note, dict) and note.get("held_back") is True and note.get("data") == data
+
+
 def _state_dict(path: Path, trust_pickle: bool) -> dict[str, Any]:
     """Read the state dict from a checkpoint."""
+    content = _content(path, trust_pickle)
+    if isinstance(content, nn.Module):
+        return dict(content.state_dict())
+    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
+        content = content["state_dict"]
+    if not isinstance(content, dict):
+        raise InputError(f"weights {path}: expected a state dict, got a {type(content).__name__}")
+    return dict(content)
+
+
+def _content(path: Path, trust_pickle: bool) -> Any:
+    """Read all that a checkpoint holds."""
     if not path.is_file():
         raise InputError(f"weights: expected a file, found none at {path}")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=not trust_pickle)
+        return torch.load(path, map_location="cpu", weights_only=not trust_pickle)
     except pickle.UnpicklingError as cause:
         if trust_pickle:
             raise InputError(f"weights {path}: expected a file made by torch.save") from cause
@@ -256,13 +302,6 @@ def _state_dict(path: Path, trust_pickle: bool) -> dict[str, Any]:
         ) from cause
     except (RuntimeError, EOFError, OSError, AttributeError, ImportError) as cause:
         raise InputError(f"weights {path}: expected a file made by torch.save") from cause
-    if isinstance(content, nn.Module):
-        return dict(content.state_dict())
-    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
-        content = content["state_dict"]
-    if not isinstance(content, dict):
-        raise InputError(f"weights {path}: expected a state dict, got a {type(content).__name__}")
-    return dict(content)
 
 
 def _shape(value: object) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ import dataclasses
 import importlib.metadata
 import platform
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from evoprune.errors import InputError, unknown
 from evoprune.evaluation.precision import PRECISIONS
@@ -15,12 +15,13 @@ from evoprune.running.plugins import fingerprint, split
 
 ALGORITHMS = ("nsga2", "moead")
 MEASURES = ("error", "soft_error")
+GENES = ("weights", "filters", "neurons", "mixed")
 SLOTS = ("init", "mate", "mutate", "select")  # that an operator of one's own may take
 
 
 @dataclass(frozen=True)
-class Config:
-    """All that a run of the two-phase method was asked for.
+class Settings:
+    """What every method can be told.
 
     Attributes:
         method: name of one of the command's methods.
@@ -28,24 +29,24 @@ class Config:
         weights: checkpoint file; None trains the network here, on the training split.
         data: name of a data set, or folder:PATH.
         data_root: folder with data sets; the environment's EVOPRUNE_DATA if None.
-        algorithm: of phase 2, "nsga2" or "moead"; phase 1 is NSGA-II, as in the paper.
+        genes: what a bit keeps: "weights", "filters", "neurons" (filters and the units of Linear
+            layers) or "mixed" (filters of convolutions, single weights of Linear layers).
+        include: names or types of the layers to prune; None takes all that `genes` means.
+        exclude: names or types of layers to leave alone.
         population: individuals a generation, at least 4.
-        generations: of phase 1 and of phase 2.
         passes: image passes from which on no generation is begun; None sets no limit. A descent
             that was begun is walked to its end, as fast as the budget asks.
         search_images: images of the search split that judge a candidate; all if None.
         recalibrate: strength of BatchNorm recalibration, 0 (off) to 1.
-        guided: whether drift serves as an operator, and makes the first masks.
-        adaptive: whether phase 2 learns which operators and rates to choose, or draws evenly.
-        descent: share of phase 2's passes that the descent of the first masks may take.
-        measure: what both phases minimise beside the density, "error", "soft_error" or
-            FILE.py:NAME; the front is told in errors either way.
+        guided: whether the gradient's opinion is asked: drift as an operator, and first masks.
+        measure: what is minimised beside the size, "error", "soft_error" or FILE.py:NAME; the
+            front is told in errors either way.
         precision: of the search: "fp32", "bf16", or "auto" for the faster one of the device. The
             final front is judged anew in fp32, and test figures are always fp32.
-        mate: crossover of phase 2: an operator's name, or FILE.py:NAME; None leaves the method's.
+        mate: crossover of the masks: an operator's name, or FILE.py:NAME; None leaves the method's.
             So are `mutate`, `init` (first masks) and `select` (survivors).
         mate_args: settings of that operator by name. So are `mutate_args` and so on.
-        importance: that scores the weights in phase 2, a name or FILE.py:NAME.
+        importance: that scores the genes of masks, a name or FILE.py:NAME.
         lineage: whether it is written down who made whom; see `evoprune lineage`.
         early: whether a candidate that can change nothing any more is given up before its last
             image: the same individuals are found in fewer passes. Under a budget of passes, what
@@ -57,24 +58,22 @@ class Config:
         out: folder of the run.
         download: whether torchvision may fetch a data set.
         trust_pickle: whether a checkpoint that needs unpickling may be loaded.
-        baselines_from: a run on the same network, data and treatment whose baselines are taken.
     """
 
-    method: str = "hierarchical"
+    method: str = ""
     model: str = "digits-cnn"
     weights: str | None = None
     data: str = "digits"
     data_root: str | None = None
-    algorithm: str = "nsga2"
+    genes: str = "filters"
+    include: tuple[str, ...] | None = None
+    exclude: tuple[str, ...] | None = None
     population: int = 24
-    generations: tuple[int, int] = (12, 12)
     passes: int | None = None
     search_images: int | None = None
     recalibrate: float = 0.0
-    guided: bool = True
-    adaptive: bool = True
-    descent: float = 0.8
-    measure: str = "soft_error"
+    guided: bool = False
+    measure: str = "error"
     precision: str = "fp32"
     mate: str | None = None
     mate_args: dict[str, Any] | None = None
@@ -91,10 +90,9 @@ class Config:
     seed: int = 0
     device: str = "cpu"
     threads: int | None = None
-    out: str = "runs/hierarchical"
+    out: str = "runs/run"
     download: bool = False
     trust_pickle: bool = False
-    baselines_from: str | None = None
 
     def __post_init__(self) -> None:
         """Check every number's range and every name.
@@ -102,19 +100,12 @@ class Config:
         Raises:
             InputError: naming the argument, what was expected, what came, what to write instead.
         """
-        if self.algorithm not in ALGORITHMS:
-            raise unknown("algorithm", self.algorithm, ALGORITHMS)
+        if self.genes not in GENES:
+            raise unknown("genes", self.genes, GENES)
         if self.population < 4:
             raise InputError(f"population: expected at least 4, got {self.population}")
-        both = self.generations if isinstance(self.generations, tuple) else (self.generations,)
-        if len(both) != 2 or min(both) < 1:
-            raise InputError(
-                "generations: expected two whole numbers of at least 1, for the two phases; got "
-                f"{' '.join(map(str, both))}: write for example --generations 12 12"
-            )
-        for name in ("recalibrate", "descent"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"{name}: expected 0 to 1, got {getattr(self, name)}")
+        if not 0 <= self.recalibrate <= 1:
+            raise InputError(f"recalibrate: expected 0 to 1, got {self.recalibrate}")
         for name in ("passes", "search_images", "threads"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -126,6 +117,11 @@ class Config:
                 raise InputError(f"{slot}-arg: it is of no operator; name one with --{slot}")
         if self.importance not in SCORES and split(self.importance)[0] is None:
             raise unknown("importance", self.importance, SCORES)
+        if self.genes != "weights" and self.importance in SCORES[1:]:
+            raise InputError(
+                f"importance: expected magnitude, or FILE.py:NAME, for {self.genes}; "
+                f"{self.importance} scores single weights: write --genes weights"
+            )
         if self.measure not in MEASURES and split(self.measure)[0] is None:
             raise unknown("measure", self.measure, MEASURES)
         if self.precision not in PRECISIONS:
@@ -133,9 +129,13 @@ class Config:
         if self.memory is not None and not self.memory > 0:
             raise InputError(f"memory: expected more than 0 MB, got {self.memory}")
 
+    def objectives(self) -> tuple[str, ...]:
+        """Return the names of what is minimised."""
+        return self.measure.rpartition(":")[2], "density"
+
     def to_json(self) -> dict[str, Any]:
         """Return the settings with the versions that they were run under."""
-        packages = ("evoprune", "deap", "torch", "torchvision", "numpy", "moocore")
+        packages = ("evoprune", "deap", "torch", "torchvision", "torch-pruning", "numpy", "moocore")
         versions = {"python": platform.python_version()}
         for package in packages:
             try:
@@ -151,7 +151,7 @@ class Config:
         return {path: fingerprint(path) for path in sorted(paths - {"None"})}
 
     @classmethod
-    def from_json(cls, value: dict[str, Any]) -> Config:
+    def from_json(cls, value: dict[str, Any]) -> Self:
         """Read settings that `to_json` wrote.
 
         Raises:
@@ -160,7 +160,51 @@ class Config:
         fields = {field.name for field in dataclasses.fields(cls)}
         try:
             settings = {key: item for key, item in value.items() if key in fields}
-            settings["generations"] = tuple(settings["generations"])
-            return cls(**settings)
-        except (AttributeError, KeyError, TypeError) as cause:
+            lists = {key: tuple(v) for key, v in settings.items() if isinstance(v, list)}
+            return cls(**settings | lists)
+        except (AttributeError, TypeError) as cause:
             raise InputError(f"config: expected the settings of a run, got {value}") from cause
+
+
+@dataclass(frozen=True)
+class Config(Settings):
+    """All that a run of the two-phase method was asked for.
+
+    Attributes:
+        algorithm: of phase 2, "nsga2" or "moead"; phase 1 is NSGA-II, as in the paper.
+        generations: of phase 1 and of phase 2.
+        adaptive: whether phase 2 learns which operators and rates to choose, or draws evenly.
+        descent: share of phase 2's passes that the descent of the first masks may take.
+        baselines_from: a run on the same network, data and treatment whose baselines are taken.
+        (the others): see `Settings`; operators of one's own are those of phase 2.
+    """
+
+    method: str = "hierarchical"
+    genes: str = "weights"
+    algorithm: str = "nsga2"
+    generations: tuple[int, int] = (12, 12)
+    guided: bool = True
+    adaptive: bool = True
+    descent: float = 0.8
+    measure: str = "soft_error"
+    out: str = "runs/hierarchical"
+    baselines_from: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check what this method alone can be told, and all the rest."""
+        super().__post_init__()
+        if self.algorithm not in ALGORITHMS:
+            raise unknown("algorithm", self.algorithm, ALGORITHMS)
+        both = self.generations if isinstance(self.generations, tuple) else (self.generations,)
+        if len(both) != 2 or min(both) < 1:
+            raise InputError(
+                "generations: expected two whole numbers of at least 1, for the two phases; got "
+                f"{' '.join(map(str, both))}: write for example --generations 12 12"
+            )
+        if not 0 <= self.descent <= 1:
+            raise InputError(f"descent: expected 0 to 1, got {self.descent}")
+        if self.genes == "mixed":
+            raise InputError(
+                "genes: expected weights, filters or neurons for the two phases, whose thresholds "
+                "rank all genes by one measure; got mixed"
+            )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TypedDict
 
@@ -11,19 +13,23 @@ import torch
 from torch import nn
 
 from evoprune.errors import InputError
-from evoprune.evaluation.batches import check_memory
 from evoprune.evaluation.evaluator import Recalibration
 from evoprune.evaluation.fastpath import FastEvaluator, FastGuidance
-from evoprune.evaluation.guidance import DENSE_BATCH
 from evoprune.evaluation.objectives import Objective
 from evoprune.evaluation.precision import resolve_precision
 from evoprune.network import datasets, models
-from evoprune.network.cost import activation_bytes
-from evoprune.network.masks import batchnorms, modes_kept
 from evoprune.network.training import train
 from evoprune.passes import Passes
-from evoprune.running.config import Config
+from evoprune.running.config import Settings
+from evoprune.running.device import usable_device
+from evoprune.running.fitting import (
+    check_fit,
+    check_fit_into_memory,
+    has_seen_all,
+)
 from evoprune.seeding import Streams
+from evoprune.space.filters import FilterSpace
+from evoprune.space.genes import GeneSpace
 from evoprune.space.weights import WeightSpace
 
 POOL = 20_000  # augmented training images that guidance draws from, at most
@@ -48,7 +54,7 @@ class Problem:
     """A trained network, and images of three kinds, none of which serves for another's purpose.
 
     Attributes:
-        space: all weights of the network that may be pruned.
+        space: all genes of the network, weights or filters, that may be pruned.
         data: the splits; "train" guides, "search" judges, "test" is opened once, at the end.
         recalibration: renews BatchNorm statistics for each candidate, or None.
         passes: image passes by kind, of everything built here.
@@ -58,7 +64,7 @@ class Problem:
         memory: megabytes that the activations of a pass may take; None sets no limit.
     """
 
-    space: WeightSpace
+    space: GeneSpace
     data: datasets.Dataset
     recalibration: Recalibration | None
     passes: Passes
@@ -73,13 +79,15 @@ class Problem:
         *,
         images: int | None = None,
         measure: str | Objective = "error",
+        objectives: Sequence[str | Objective] = ("density",),
+        noted: Sequence[str | Objective] = ("error",),
         precision: str | None = None,
         early: bool = False,
     ) -> FastEvaluator:
         """Return an evaluator on the first images of a split, on all of them if None.
 
-        It minimises a measure, by name or a function, and the density, and notes the error. All but
-        the search's count their passes apart.
+        It minimises a measure, by name or a function, and the other objectives, and notes more. All
+        but the search's count their passes apart.
         """
         part = getattr(self.data, split)
         searching = split == "search"
@@ -87,8 +95,8 @@ class Problem:
             self.space,
             self.images(part.images[:images]),
             part.labels[:images].to(self.device),
-            objectives=(measure, "density"),
-            noted=("error",),
+            objectives=(measure, *objectives),
+            noted=noted,
             recalibration=self._recalibration(searching),
             passes=self.passes if searching else Passes(),
             precision=precision or self.precision,
@@ -146,18 +154,23 @@ def augmentation(data: datasets.Dataset) -> Augmentation:
     return {"padding": data.train.images.shape[-1] // 8, "flip": data.name in MIRRORED}
 
 
+def augmenting(data: datasets.Dataset) -> Callable[..., torch.Tensor]:
+    """Return the function of images and a generator that changes training images so."""
+    return partial(datasets.augment, **augmentation(data))
+
+
 def prepare(
-    config: Config,
+    config: Settings,
     streams: Streams,
     *,
     trained: Path | None = None,
-    space: WeightSpace | None = None,
+    space: GeneSpace | None = None,
 ) -> Problem:
     """Build the task of a run.
 
     A network without a checkpoint is trained here first. A checkpoint, or a network of one's own,
     is taken to have seen all training images, so the search split is then half of the official
-    test set.
+    test set; unless it is one of `evoprune train`, which holds the search split back.
 
     Args:
         config: the settings.
@@ -173,7 +186,7 @@ def prepare(
     data = datasets.load(
         config.data,
         root=config.data_root,
-        search_from="test" if config.weights or space else "train",
+        search_from="test" if has_seen_all(config, space) else "train",
         download=config.download,
     )
     if config.search_images is not None and config.search_images > len(data.search):
@@ -182,12 +195,12 @@ def prepare(
         )
     shape = data.train.images.shape
     torch.set_flush_denormal(True)
-    device = _device(config.device)
+    device = usable_device(config.device)
     if space is None:
         model = models.build(
             config.model, classes=len(data.classes), channels=shape[1], image_size=shape[-1]
         )
-        _check_fit(config, model, data, name=config.model)
+        check_fit(config, model, data, name=config.model)
         if config.weights:
             models.load_weights(model, config.weights, trust_pickle=config.trust_pickle)
         elif trained is not None:
@@ -196,17 +209,20 @@ def prepare(
             train_here(model, data, streams.torch)
     else:
         model = space.model
-        _check_fit(config, model, data, name=type(model).__name__)
+        check_fit(config, model, data, name=type(model).__name__)
     if config.memory is not None:
-        _check_fit_into_memory(config, model, tuple(shape[1:]))
+        check_fit_into_memory(
+            config, model, tuple(shape[1:]), guidance=BATCH, calibration=CALIBRATION[1]
+        )
     model.to(device).to(memory_format=torch.channels_last).eval()
-    genes = WeightSpace(model) if space is None else space
+    passes = Passes()
+    genes = space_of(config, model, tuple(shape[1:]), passes) if space is None else space
     genes.weights = genes.weights.to(device)
     problem = Problem(
         genes,
         data,
         None,
-        Passes(),
+        passes,
         streams,
         resolve_precision(config.precision, device),
         config.device,
@@ -215,6 +231,25 @@ def prepare(
     if config.recalibrate > 0:
         problem.recalibration = recalibration(problem, config.recalibrate)
     return problem
+
+
+def space_of(
+    config: Settings, model: nn.Module, image_shape: tuple[int, ...], passes: Passes
+) -> GeneSpace:
+    """Return the space of the genes that the settings ask for.
+
+    Raises:
+        InputError: if a name fits no layer, or the network's channels cannot be followed.
+    """
+    include, exclude = config.include, config.exclude
+    if config.genes == "weights":
+        return WeightSpace(model, include=include, exclude=exclude)
+    if config.genes == "neurons" and include is None:
+        include = ("conv", "linear")
+    linear = ("linear",) if config.genes == "mixed" else ()
+    return FilterSpace(
+        model, image_shape, include=include, exclude=exclude, weights=linear, passes=passes
+    )
 
 
 def recalibration(problem: Problem, strength: float) -> Recalibration:
@@ -230,55 +265,4 @@ def recalibration(problem: Problem, strength: float) -> Recalibration:
 
 def train_here(model: nn.Module, data: datasets.Dataset, rng: np.random.Generator) -> None:
     """Train a network from scratch on the training split, as `EPOCHS` says."""
-    options = augmentation(data)
-
-    def augmented(images: torch.Tensor, drawn: np.random.Generator) -> torch.Tensor:
-        return datasets.augment(images, drawn, **options)
-
-    train(model, data, epochs=EPOCHS, rng=rng, augmentation=augmented)
-
-
-def _check_fit(config: Config, model: nn.Module, data: datasets.Dataset, *, name: str) -> None:
-    """Refuse a network that cannot judge the images, before it is trained."""
-    if config.recalibrate > 0 and not batchnorms(model):
-        raise InputError(
-            f"recalibrate: {name} has no BatchNorm layer; leave the option out"
-        )
-    images = datasets.normalise(data.train.images[:2], data)
-    try:
-        with modes_kept(model), torch.no_grad():
-            shape = tuple(model.eval()(images).shape)
-    except Exception as cause:
-        raise InputError(
-            f"model: {name} does not take the images of {config.data}, shape "
-            f"{tuple(images.shape[1:])}: {(str(cause) or repr(cause)).splitlines()[0]}"
-        ) from cause
-    if shape != (2, len(data.classes)):
-        raise InputError(
-            f"model: expected {len(data.classes)} outputs an image from {name}, got the "
-            f"shape {shape[1:]}"
-        )
-
-
-def _check_fit_into_memory(config: Config, model: nn.Module, image: tuple[int, ...]) -> None:
-    """Refuse a memory that does not hold the largest pass whose batch cannot be made smaller."""
-    forward, backward = activation_bytes(model, image)
-    needs = {"one image": forward}
-    if config.recalibrate > 0:
-        needs["a batch of recalibration"] = CALIBRATION[1] * forward
-    if config.guided:
-        needs["a batch of guidance"] = max(BATCH * backward, DENSE_BATCH * forward)
-    largest = max(needs, key=lambda what: needs[what])
-    check_memory(config.memory or 0.0, needs[largest], largest)
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as cause:
-        raise InputError(f"device: expected one that torch can use, got {name!r}") from cause
-    if device.type == "cuda":  # single precision is to be just that, and the same each time
-        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-        torch.backends.cudnn.deterministic = True
-    return device
+    train(model, data, epochs=EPOCHS, rng=rng, augmentation=augmenting(data))

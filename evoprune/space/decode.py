@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evoprune.errors import InputError
-from evoprune.space.weights import Bits, Corridor, WeightSpace
+from evoprune.space.genes import Bits, Corridor, GeneSpace
 
 
 class ThresholdDecoder:
@@ -27,7 +27,7 @@ class ThresholdDecoder:
         ranks: int, shape (size,); place of each weight by magnitude, ties by position.
     """
 
-    def __init__(self, space: WeightSpace) -> None:
+    def __init__(self, space: GeneSpace) -> None:
         self.space = space
         self.ranks = np.empty(space.size, np.int64)
         self.ranks[np.argsort(space.magnitudes, kind="stable")] = np.arange(space.size)
@@ -41,7 +41,7 @@ class ThresholdDecoder:
                 f"got {len(genes)}"
             )
         cuts = np.rint(np.clip(genes, 0, 1) * self.space.size)
-        return self.ranks >= np.repeat(cuts, np.diff(self.space.offsets))
+        return self.space.floored(self.ranks >= np.repeat(cuts, np.diff(self.space.offsets)))
 
     def encode(self, mask: Bits) -> npt.NDArray[np.float64]:
         """Return the thresholds, shape (layers,), of a mask that cuts each layer by magnitude.

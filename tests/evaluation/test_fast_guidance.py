@@ -15,7 +15,8 @@ from evoprune.errors import CandidateError, InputError
 from evoprune.evaluation.fastpath import FastGuidance
 from evoprune.evaluation.guidance import LOSSES, Guidance
 from evoprune.network import models
-from evoprune.space.weights import Corridor, WeightSpace
+from evoprune.space.genes import Corridor
+from evoprune.space.weights import WeightSpace
 from operators.drift import mutDrift
 from operators.genomes import BitString
 

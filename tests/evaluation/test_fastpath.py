@@ -22,7 +22,8 @@ from evoprune.network import datasets, models
 from evoprune.network.cost import activation_bytes
 from evoprune.passes import Passes
 from evoprune.space.decode import ThresholdDecoder
-from evoprune.space.weights import Corridor, WeightSpace
+from evoprune.space.genes import Corridor
+from evoprune.space.weights import WeightSpace
 from operators.individuals import individual_type
 
 Mask, Thresholds = individual_type("mask", 2), individual_type("thresholds", 2)

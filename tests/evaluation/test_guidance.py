@@ -13,7 +13,8 @@ from torch.nn import functional
 from evoprune.errors import CandidateError, InputError
 from evoprune.evaluation.guidance import LOSSES, Guidance
 from evoprune.passes import Passes
-from evoprune.space.weights import Corridor, WeightSpace
+from evoprune.space.genes import Corridor
+from evoprune.space.weights import WeightSpace
 from operators.genomes import BitString
 
 DENSE = np.ones(215, bool)

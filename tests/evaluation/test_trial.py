@@ -15,7 +15,8 @@ from evoprune.evaluation import fastpath
 from evoprune.evaluation.evaluator import Recalibration
 from evoprune.evaluation.fastpath import FastEvaluator
 from evoprune.evaluation.trial import Trial
-from evoprune.space.weights import Corridor, WeightSpace
+from evoprune.space.genes import Corridor
+from evoprune.space.weights import WeightSpace
 from operators.individuals import individual_type
 
 Mask = individual_type("mask", 2)

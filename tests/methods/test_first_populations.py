@@ -18,7 +18,8 @@ from evoprune.methods.variation import Variation
 from evoprune.passes import Passes
 from evoprune.seeding import Streams
 from evoprune.space.decode import ThresholdDecoder
-from evoprune.space.weights import Corridor, WeightSpace
+from evoprune.space.genes import Corridor
+from evoprune.space.weights import WeightSpace
 from operators.individuals import individual_type
 
 PLAIN = ("global-magnitude", "lamp", "layer-uniform")

@@ -10,7 +10,8 @@ import pytest
 from evoprune.methods.anchors import MARGINS, TRIAL_STEPS, measure_margin
 from evoprune.methods.baselines import baseline
 from evoprune.space.decode import ThresholdDecoder
-from evoprune.space.weights import Bits, WeightSpace
+from evoprune.space.genes import Bits
+from evoprune.space.weights import WeightSpace
 
 LIGHT, HEAVY = 108, 22  # weights that the anchors keep of 215: magnitude at .5 and .1
 OUTSIDE, CORE = 215 - LIGHT, 215 - HEAVY  # rank of the first one above each cut

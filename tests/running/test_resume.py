@@ -89,7 +89,7 @@ def test_the_summary_holds_what_readers_of_it_expect(whole: Path) -> None:
     summary = json.loads((whole / "summary.json").read_text())
     assert summary["method"] == "hierarchical"
     assert set(summary["dense"]) >= {"test_error", "weights"}
-    assert set(summary["passes"]) == {"fitness", "guidance", "recalibration"}
+    assert set(summary["passes"]) == {"fitness", "guidance", "recalibration", "training"}
     assert [phase["name"] for phase in summary["phases"]] == ["thresholds", "masks"]
     assert set(summary["phases"][0]["hypervolume"]) == {"search", "test"}
     assert "test" in summary["baselines"]["global-magnitude"]["hypervolume"]

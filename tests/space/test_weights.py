@@ -11,7 +11,8 @@ from torch import nn
 from torch.nn.utils import prune
 
 from evoprune.errors import InputError
-from evoprune.space.weights import Corridor, WeightSpace
+from evoprune.space.genes import Corridor
+from evoprune.space.weights import WeightSpace
 from operators.genomes import BitString
 
 SIZES = [27, 108, 80]

@@ -1,0 +1,82 @@
+"""The methods of `evoprune run`: what each is told, what it does, and how it reports."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from evoprune.methods.hierarchical import hierarchical
+from evoprune.running.config import Config, Settings
+from evoprune.studies.report import borrowed_baselines, report, table
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method as the command knows it.
+
+    Args:
+        summary: what it is, in one line.
+        settings: all that it can be told.
+        run: from the problem, the settings, the driver and `parts` to its outcome.
+        report: from the outcome, the problem, the settings, the driver and the folder to the table
+            that is printed; it fills the folder.
+        table: from summary.json to the same table.
+        add: declares its own options.
+        check: refuses settings before any work that need a look at files.
+    """
+
+    summary: str
+    settings: type[Settings]
+    run: Callable[..., Any]
+    report: Callable[..., str]
+    table: Callable[[Mapping[str, Any]], str]
+    add: Callable[[argparse.ArgumentParser], None]
+    check: Callable[[Any], object] = lambda config: None
+
+
+def add_hierarchical(command: argparse.ArgumentParser) -> None:
+    """Declare the options of the two-phase method."""
+    default, add = Config(), command.add_argument
+    add("--algorithm", default=default.algorithm, help="of phase 2: nsga2 or moead")
+    add(
+        "--generations",
+        type=int,
+        nargs="+",
+        default=list(default.generations),
+        help="one number for each phase, or one for both (default: 12 12)",
+    )
+    add("--no-guidance", dest="guided", action="store_false", help="leave the drift out")
+    add(
+        "--no-adaptation",
+        dest="adaptive",
+        action="store_false",
+        help="draw operators evenly and rates as they are",
+    )
+    add(
+        "--descent",
+        type=float,
+        default=default.descent,
+        help="with --passes: share of phase 2's that drifts the first masks (default: %(default)s)",
+    )
+    add("--baselines-from", metavar="RUN", help="take the baselines that this run measured")
+
+
+def check_hierarchical(config: Config) -> None:
+    """Refuse baselines that are not there, or of another network."""
+    if config.baselines_from:
+        borrowed_baselines(config)
+
+
+METHODS: dict[str, Method] = {
+    "hierarchical": Method(
+        "layer thresholds, then importance-guided masks in a corridor",
+        Config,
+        hierarchical,
+        report,
+        table,
+        add_hierarchical,
+        check_hierarchical,
+    ),
+}
