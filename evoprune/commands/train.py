@@ -52,7 +52,8 @@ def add(commands: Any) -> None:
         ("schedule", SCHEDULES),
         ("precision", PRECISIONS),
     ):
-        add(f"--{name}", default=getattr(default, name), help=f"one of: {', '.join(known)}")
+        text = f"one of: {', '.join(known)} (default: %(default)s)"
+        add(f"--{name}", default=getattr(default, name), help=text)
     add(
         "--stop-after",
         type=int,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -259,12 +259,10 @@ def _seeded(rng: np.random.Generator, model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def _lent(teacher: nn.Module | None) -> Iterator[None]:
-    """Have the teacher in evaluation mode for the time of the block."""
-    if teacher is None:
-        yield
-        return
-    with modes_kept(teacher):
-        teacher.eval()
+    """Have the teacher, if any, in evaluation mode for the time of the block."""
+    with nullcontext() if teacher is None else modes_kept(teacher):
+        if teacher is not None:
+            teacher.eval()
         yield
 
 
