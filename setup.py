@@ -9,6 +9,7 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 LINES = (HERE / "requirements.txt").read_text(encoding="utf-8").splitlines()
 REQUIREMENTS = [line.split("#")[0].strip() for line in LINES]
+EXPORT = ["onnx>=1.19.1", "onnxruntime>=1.22.1", "onnxscript>=0.6.2"]
 
 setup(
     name="evoprune",
@@ -33,7 +34,15 @@ setup(
     install_requires=[requirement for requirement in REQUIREMENTS if requirement],
     extras_require={
         "bench": ["pymoo>=0.6.1"],
-        "test": ["mypy>=1.11", "pymoo>=0.6.1", "pytest>=8.0", "pytest-xdist>=3.6", "ruff>=0.9"],
+        "export": EXPORT,
+        "test": [
+            *EXPORT,
+            "mypy>=1.11",
+            "pymoo>=0.6.1",
+            "pytest>=8.0",
+            "pytest-xdist>=3.6",
+            "ruff>=0.9",
+        ],
         "docs": ["furo>=2024.8", "myst-parser>=4.0", "sphinx>=8.0", "sphinx-gallery>=0.18"],
     },
     entry_points={"console_scripts": ["evoprune=evoprune.cli:main"]},

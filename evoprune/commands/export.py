@@ -22,7 +22,7 @@ from evoprune.running.rundir import RunDir
 from evoprune.seeding import Streams
 from evoprune.space.genes import Bits
 from evoprune.studies.exporting import export_pick
-from evoprune.studies.picks import choose, parsed
+from evoprune.studies.picks import after_tuning, choose, parsed
 
 MEASURABLE = ("macs", "params")  # of a mask, where front.csv has no such column
 
@@ -55,15 +55,16 @@ def call(options: argparse.Namespace) -> int:
     """Export, and print the certificate; return 1 if it does not hold."""
     folder = RunDir(options.run, resume=True)
     config, rows, out = _checked(folder, options)
+    offered = after_tuning(rows) if options.tuned else rows
     columns = [name for name, value in rows[0].items() if isinstance(value, float)]
     pick = parsed(options.pick, [*dict.fromkeys([*columns, *MEASURABLE])])
     known = pick.columns <= set(columns)
     dense_error = folder.read_json("summary.json")["dense"]["search_error"]
-    row = choose(pick, rows, dense_error) if known else None  # to complain before the work
+    row = choose(pick, offered, dense_error) if known else None  # to complain before the work
     problem = _problem(folder, config, options.threads)
     masks = _masks(folder, problem)
     if row is None:
-        row = choose(pick, sized(rows, masks, problem), dense_error)
+        row = choose(pick, sized(offered, masks, problem), dense_error)
     out = out or folder.path / "exports" / _name(row["id"], options)
     shape = problem.data.train.images.shape
     network = {

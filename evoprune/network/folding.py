@@ -125,17 +125,17 @@ class FoldedNetwork:
         """Return the outputs of the network as it was last put; float32."""
         return self.run(images.to(self.dtype)).float()
 
-    def put(self, masks: Sequence[torch.Tensor]) -> None:
+    def put(self, masks: Sequence[torch.Tensor] | None) -> None:
         """Put masks on the folded weights, under the statistics that the network came with.
 
         Args:
-            masks: one a layer, bool, of the weight's shape.
+            masks: one a layer, bool, of the weight's shape; all is kept, if None.
         """
         self._set(self._statistics)
         self._write(*self._once, masks)
         self.run = self.fast
 
-    def put_unfolded(self, masks: Sequence[torch.Tensor]) -> None:
+    def put_unfolded(self, masks: Sequence[torch.Tensor] | None) -> None:
         """Put masks on the trained weights; BatchNorm layers stand where they stood."""
         self._set(self._statistics)
         self._write(self._trained, self._biases, masks)

@@ -69,6 +69,24 @@ def prunable(
     return left
 
 
+def check_mixed(model: nn.Module) -> None:
+    """Refuse a network without convolutions, or without Linear layers.
+
+    Raises:
+        InputError: saying which it lacks, and what to write instead.
+    """
+    kinds = {layer.kind for layer in _all(model)}
+    for kind, name, instead in (
+        ("conv", "a convolution", "neurons or --genes weights"),
+        ("linear", "a Linear layer", "filters"),
+    ):
+        if kind not in kinds:
+            raise InputError(
+                f"genes: expected {name} for mixed, which removes filters of convolutions and "
+                f"weights of Linear layers, got a network without one; write --genes {instead}"
+            )
+
+
 def _all(model: nn.Module) -> list[Layer]:
     """List every Conv and Linear layer; of layers that share a weight the first."""
     layers: list[Layer] = []

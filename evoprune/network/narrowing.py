@@ -89,7 +89,7 @@ class NarrowNetwork(FoldedNetwork):
         biases = [None if m.bias is None else m.bias.detach() for m in self.modules]
         folded = self._scaled(weights, biases)
         for module, weight, bias in zip(self.modules, *folded, strict=True):
-            _set(module, weight, bias, self.dtype)
+            _set(module, weight, bias)
         self.run = self.fast
 
     def _write(
@@ -105,7 +105,7 @@ class NarrowNetwork(FoldedNetwork):
             weight, bias, kept = weights[place], biases[place], cut.get(name, Kept())
             if bias is not None and kept.outputs is not None:
                 bias = bias[torch.from_numpy(kept.outputs).to(bias.device)]
-            _set(self.modules[place], narrow_weight(weight, kept), bias, self.dtype)
+            _set(self.modules[place], narrow_weight(weight, kept), bias)
             resize(self.modules[place])
         for name, (module, tensors) in self._others.items():
             kept = cut.get(name, Kept())
@@ -120,10 +120,9 @@ class NarrowNetwork(FoldedNetwork):
             resize(module)
 
 
-def _set(
-    module: Any, weight: torch.Tensor, bias: torch.Tensor | None, dtype: torch.dtype
-) -> None:
-    """Give a layer other parameters, in the precision of the network."""
+def _set(module: Any, weight: torch.Tensor, bias: torch.Tensor | None) -> None:
+    """Give a layer other parameters, in the precision that it has."""
+    dtype = module.weight.dtype
     weight = weight.to(dtype)
     if weight.ndim == 4:
         weight = weight.contiguous(memory_format=torch.channels_last)

@@ -1,4 +1,4 @@
-"""Write a sum or a ReLU over its own input where nobody else reads that: the same outputs, to the bit.
+"""Let a sum or a ReLU write over its input where nobody else reads that: outputs stay, to the bit.
 
 Beside convolutions of few channels, a sum that looks for new memory takes as long as a convolution.
 """
@@ -10,10 +10,11 @@ import operator
 import torch
 from torch import fx, nn
 from torch.nn import functional
-from torch.nn.modules.batchnorm import _BatchNorm
 
-MAKERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, _BatchNorm)  # their outputs are new memory
-SUMS = (operator.add, operator.iadd, torch.add)
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+MAKERS = (*CONVOLUTIONS, *NORMS, nn.Linear)  # whose outputs are new memory
+SUMS = (operator.add, torch.add, operator.iadd)  # the last one writes over its input anyway
 RELUS = (torch.relu, functional.relu)
 
 
@@ -45,7 +46,7 @@ def overwrite(graph: fx.Graph, model: nn.Module) -> int:
             changed += 1
             if name == "add_":
                 fresh.add(over)
-        elif name == "add_" or isinstance(module, MAKERS):
+        elif type(module) in MAKERS or (name == "add_" and node.target is not operator.iadd):
             fresh.add(node)
     return changed
 

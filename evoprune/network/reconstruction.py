@@ -97,7 +97,8 @@ def least_lost(gram: Matrix, count: int) -> Kept:
 def scales(gram: Matrix, kept: Kept) -> Matrix:
     """Return by what each kept channel is multiplied, so that the sum is reconstructed best.
 
-    Least squares, which ask for no more than the products in `gram`; 0 for what is removed.
+    Least squares, which ask for no more than the products in `gram`; 0 for what is removed. Of many
+    solutions the one nearest to 1: a channel that added nothing to what was drawn stays as it is.
 
     Source: Luo et al., 2017, eq. 7.
 
@@ -105,8 +106,8 @@ def scales(gram: Matrix, kept: Kept) -> Matrix:
     array([2., 0.])
     """
     scale = np.zeros(len(gram))
-    wanted = gram[kept].sum(1)
-    scale[kept] = np.linalg.lstsq(gram[np.ix_(kept, kept)], wanted, rcond=1e-10)[0]
+    missing = gram[np.ix_(kept, ~kept)].sum(1)
+    scale[kept] = 1 + np.linalg.lstsq(gram[np.ix_(kept, kept)], missing, rcond=1e-10)[0]
     return scale
 
 

@@ -76,6 +76,8 @@ def cut_of(
 
 def _length(module: Any, side: str) -> int:
     """Return how many channels a module has on a side."""
+    if isinstance(module, _BatchNorm):  # it may have no weight
+        return int(module.num_features)
     return int(module.weight.shape[0 if side == "outputs" or module.weight.ndim == 1 else 1])
 
 
@@ -202,7 +204,8 @@ def resize(module: Any) -> None:
     """Set what a module says of its size to what its weight has."""
     weight = module.weight
     if isinstance(module, _BatchNorm):
-        module.num_features = len(weight)
+        known = weight if weight is not None else module.running_mean
+        module.num_features = module.num_features if known is None else len(known)
     elif isinstance(module, nn.PReLU):
         module.num_parameters = len(weight)
     elif isinstance(module, nn.Linear):

@@ -100,3 +100,13 @@ def test_a_depthwise_convolution_is_cut_with_its_groups() -> None:
 def test_a_module_that_is_not_there_is_refused(model: nn.Module) -> None:
     with pytest.raises(InputError, match="unknown module 'conv3'"):
         shrink(model, {"conv3": Kept()})
+
+
+def test_a_norm_without_numbers_of_its_own_is_cut_by_its_statistics() -> None:
+    model = nn.Sequential(
+        nn.Conv2d(1, 4, 1), nn.BatchNorm2d(4, affine=False), nn.Conv2d(4, 2, 1), nn.Flatten()
+    ).eval()
+    groups, _ = channel_groups(model, (1, 3, 3))
+    cut = cut_of(groups, [np.array([1, 0, 0, 1], bool)])
+    assert shrink(model, cut)[1].num_features == 2
+    assert apart(model, cut, (1, 3, 3)) < 1e-6
