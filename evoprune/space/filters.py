@@ -132,7 +132,7 @@ class FilterSpace(GeneSpace):
         }
         return cut_of(self.groups, [parts[group.name] for group in self.groups], weights)
 
-    def macs(self, mask: Bits, uses: npt.NDArray[np.int64]) -> float:
+    def macs(self, mask: Bits, uses: npt.NDArray[np.number]) -> float:
         """Return the share of the multiply-adds of the network that is left when it is cut."""
         cut = self.cut(mask)
         left = [kept_weights(layer, cut.get(layer.name)) for layer in self.carriers]

@@ -200,7 +200,7 @@ class GeneSpace:
         """Return what a mask over all genes keeps of each module, for `network.surgery`."""
         raise NotImplementedError
 
-    def macs(self, mask: Bits, uses: npt.NDArray[np.int64]) -> float:
+    def macs(self, mask: Bits, uses: npt.NDArray[np.number]) -> float:
         """Return the share of the multiply-adds that a mask leaves, 0 to 1.
 
         Args:

@@ -70,7 +70,7 @@ class WeightSpace(GeneSpace):
         pairs = zip(self.layers, masks, strict=True)
         return {layer.name: Kept(weights=part) for layer, part in pairs}
 
-    def macs(self, mask: Bits, uses: npt.NDArray[np.int64]) -> float:
+    def macs(self, mask: Bits, uses: npt.NDArray[np.number]) -> float:
         """Return the share of the layers' multiply-adds that a mask leaves, 0 to 1."""
         sizes = np.diff(self.offsets)
         return float(self.kept_by_layer(mask) * sizes @ uses / (sizes @ uses))

@@ -17,7 +17,7 @@ from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 
-MODULES = ["evaluation", "guidance", "generation", "selection", "memory", "scaling"]
+MODULES = ["evaluation", "guidance", "generation", "selection", "memory", "narrow", "scaling"]
 PACKAGES = ["numpy", "torch", "deap", "moocore", "pymoo"]
 
 
