@@ -50,7 +50,7 @@ class Streams:
             raise InputError(f"seed: expected an integer of 0 or more, got {seed!r}; write seed=0")
         self.seed = int(seed)
         for name in NAMES:
-            setattr(self, name, np.random.Generator(np.random.PCG64(_sequence(self.seed, name))))
+            setattr(self, name, stream(self.seed, name))
         random.seed(_sequence(self.seed, "random").generate_state(4).tobytes())
 
     def state(self) -> dict[str, Any]:
@@ -70,6 +70,14 @@ class Streams:
             getattr(self, name).bit_generator.state = state[name]
         version, words, gauss = state["random"]
         random.setstate((version, tuple(words), gauss))
+
+
+def stream(seed: int, name: str) -> np.random.Generator:
+    """Return a random stream of its own for something that happens once, such as "retraining 3".
+
+    It stands at its beginning whenever it is asked for, whatever was drawn from others.
+    """
+    return np.random.Generator(np.random.PCG64(_sequence(seed, name)))
 
 
 def _sequence(seed: int, name: str) -> np.random.SeedSequence:

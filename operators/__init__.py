@@ -27,13 +27,14 @@ from operators.decomposition import (
 )
 from operators.dominance import crowding, crowdingOfFront, fronts, ranks
 from operators.drift import alignScore, cxScores, keepTop, mutDrift
+from operators.exchange import Damage, mutExchange
 from operators.genomes import BitString, RealVector
 from operators.individuals import Minimised, individual_type
 from operators.initialise import initAround, initDensity, initImportance, initUniform
 from operators.knapsack import Knapsack
 from operators.layout import Layout
 from operators.microbial import cxMicrobial
-from operators.mutation import mutFlip, mutImportance, mutLayerReset, mutSwap
+from operators.mutation import mutFlip, mutImportance, mutLayerReset, mutRemove, mutSwap
 from operators.problems import cocz, dtlz2, front, lotz, zdt1, zdt2, zdt3, zdt5
 from operators.pursuit import AdaptivePursuit
 from operators.rates import mutBalanced, mutHeavyTail, mutLogNormal
@@ -69,6 +70,7 @@ __all__ = [
     "CATALOGUE",
     "AdaptivePursuit",
     "BitString",
+    "Damage",
     "Finding",
     "Knapsack",
     "Layout",
@@ -117,12 +119,14 @@ __all__ = [
     "mutBalanced",
     "mutBoth",
     "mutDrift",
+    "mutExchange",
     "mutFlip",
     "mutHeavyTail",
     "mutImportance",
     "mutLayerReset",
     "mutLogNormal",
     "mutPolynomial",
+    "mutRemove",
     "mutSparse",
     "mutSwap",
     "neighbourhoods",

@@ -21,7 +21,7 @@ from operators.crossover import (
 from operators.drift import cxScores, mutDrift
 from operators.initialise import initAround, initDensity, initImportance, initUniform
 from operators.microbial import cxMicrobial
-from operators.mutation import mutFlip, mutImportance, mutLayerReset, mutSwap
+from operators.mutation import mutFlip, mutImportance, mutLayerReset, mutRemove, mutSwap
 from operators.rates import mutBalanced, mutHeavyTail, mutLogNormal
 from operators.reals import cxSBX, mutPolynomial
 from operators.selection import (
@@ -69,6 +69,7 @@ _ALL: dict[tuple[str, str], tuple[Callable[..., Any], ...]] = {
         mutFlip,
         mutSwap,
         mutLayerReset,
+        mutRemove,
         mutHeavyTail,
         mutBalanced,
         mutLogNormal,

@@ -7,9 +7,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from evoprune.commands.emofp import add_emofp
+from evoprune.commands.microbial import add_microbial
+from evoprune.methods.emofp import emofp
+from evoprune.methods.emofp_settings import Emofp
 from evoprune.methods.hierarchical import hierarchical
-from evoprune.running.config import Config, Settings
-from evoprune.studies.report import borrowed_baselines, report, table
+from evoprune.methods.microbial_ga import microbial_ga
+from evoprune.methods.microbial_settings import MicrobialConfig
+from evoprune.running.config import SIZES, Config, Settings
+from evoprune.studies import filter_report, microbial_report
+from evoprune.studies.controls import borrowed_baselines
+from evoprune.studies.report import report, table
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,11 @@ def add_hierarchical(command: argparse.ArgumentParser) -> None:
         default=default.descent,
         help="with --passes: share of phase 2's that drifts the first masks (default: %(default)s)",
     )
+    add(
+        "--size",
+        default=default.size,
+        help=f"what is minimised beside the measure: {', '.join(SIZES)} (default: %(default)s)",
+    )
     add("--baselines-from", metavar="RUN", help="take the baselines that this run measured")
 
 
@@ -78,5 +91,21 @@ METHODS: dict[str, Method] = {
         table,
         add_hierarchical,
         check_hierarchical,
+    ),
+    "emofp": Method(
+        "which filters to keep, by NSGA-II; a few networks of the front are fine-tuned",
+        Emofp,
+        emofp,
+        filter_report.report,
+        filter_report.table,
+        add_emofp,
+    ),
+    "microbial-ga": Method(
+        "filters and single weights removed by a microbial GA that retrains its elite",
+        MicrobialConfig,
+        microbial_ga,
+        microbial_report.report,
+        microbial_report.table,
+        add_microbial,
     ),
 }

@@ -90,6 +90,16 @@ def macs(candidate: Candidate) -> float:
     return candidate.space.macs(candidate.mask, candidate.macs_per_weight)
 
 
+def conv_macs(candidate: Candidate) -> float:
+    """Multiply-adds of the convolutions that are left, as a share of the dense ones, 0 to 1.
+
+    Of a network without convolutions those of all layers.
+    """
+    convolutions = [layer.kind == "conv" for layer in candidate.space.carriers]
+    counted = convolutions if any(convolutions) else np.ones(len(convolutions))
+    return candidate.space.macs(candidate.mask, candidate.macs_per_weight * counted)
+
+
 def params(candidate: Candidate) -> float:
     """Parameters that are left, as a share of all of the network's, 0 to 1."""
     return candidate.space.params(candidate.mask)
@@ -101,10 +111,11 @@ OBJECTIVES: dict[str, Objective] = {
     "loss": loss,
     "density": density,
     "macs": macs,
+    "conv_macs": conv_macs,
     "params": params,
 }
 
-OF_THE_MASK = (density, macs, params)  # known before any image is seen
+OF_THE_MASK = (density, macs, conv_macs, params)  # known before any image is seen
 MEANS = (error, soft_error, loss)  # over the images, none of which can make them smaller
 
 

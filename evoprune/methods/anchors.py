@@ -9,15 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from evoprune.errors import InputError
 from evoprune.evaluation.guidance import Guidance
+from evoprune.evaluation.sensitivity import Sensitivity
 from evoprune.space.decode import ThresholdDecoder, corridor_between
 from evoprune.space.genes import Bits
 from operators.drift import mutDrift
+from operators.exchange import mutExchange
 from operators.individuals import individual_type
 
 MARGINS = (0.1, 0.25, 0.5, 0.75, 1.0)
 TRIAL_STEPS = 20
+TRIAL_IMAGES = 512
 CORE_MARGIN = 0.8  # a drift stays alive where magnitude is dead, so the core is small
 REACH = 0.99  # share of the genes that a trial drift moves which must be free
 
@@ -30,7 +35,7 @@ def choose_anchors(front: Iterable[Any], *, dense: float, guess: float) -> tuple
     magnitude says nothing about where to go. A network without weights is neither.
 
     Args:
-        front: individuals with (error, density) as objectives; the error may be a soft one.
+        front: individuals with (error, size) as objectives; the error may be a soft one.
         dense: error of the dense network, measured alike, 0 to 1.
         guess: what guessing is measured as, such as an error of .9 among ten classes.
 
@@ -56,23 +61,33 @@ def better_than(guess: float, value: float) -> bool:
 
 
 def measure_margin(
-    light: Bits, heavy: Bits, decoder: ThresholdDecoder, guidance: Guidance, *, rate: float
+    light: Bits,
+    heavy: Bits,
+    decoder: ThresholdDecoder,
+    guidance: Guidance | Sensitivity,
+    *,
+    rate: float,
 ) -> float:
     """Return how far the walls must stand back so that guidance can move (ours).
 
     A trial drift at the light anchor, without any walls, shows which genes guidance wants to
-    change. The margin is the smallest of `MARGINS` that leaves the share `REACH` of them free.
+    change. Of filters it is an exchange, from the light anchor down to as many as the heavy one
+    keeps. The margin is the smallest of `MARGINS` that leaves the share `REACH` of them free.
 
     Args:
         light: mask of the light anchor, bool, shape (size,).
         heavy: mask of the heavy one.
         decoder: knows the ranking of the magnitudes.
-        guidance: saliency over the whole space.
+        guidance: saliency, or sensitivity, over the whole space.
         rate: of the drift.
     """
     trial = individual_type("mask", 2).from_numpy(light)
-    score, count = decoder.space.importance, trial.count()
-    mutDrift(trial, saliency=guidance, score=score, count=count, steps=TRIAL_STEPS, rate=rate)
+    if isinstance(guidance, Sensitivity):
+        count, layers = int(np.count_nonzero(heavy)), decoder.space.offsets
+        mutExchange(trial, sensitivity=guidance.showing(TRIAL_IMAGES), layers=layers, count=count)
+    else:
+        score, count = decoder.space.importance, trial.count()
+        mutDrift(trial, saliency=guidance, score=score, count=count, steps=TRIAL_STEPS, rate=rate)
     moved = trial.to_numpy() != light
     for margin in MARGINS[:-1]:
         corridor = corridor_between(

@@ -7,6 +7,8 @@ of the first population.
 The drift that comes down is *hot*: its rate is high enough to follow the falling density, and so
 high that noise keeps it from the best mask at any density. What becomes an individual is the mask
 of its mean score on this rung and the next, where the noise cancels; the hot one goes on down.
+
+Of few genes, filters, `descend_by_exchange` takes another way down: by a model of every pair.
 """
 
 from __future__ import annotations
@@ -17,8 +19,13 @@ from typing import Any
 import numpy as np
 from deap import base
 
+from evoprune.evaluation.sensitivity import Sensitivity
 from evoprune.records import Generation
 from operators.drift import keepTop, mutDrift
+from operators.exchange import Damage, mutExchange
+
+SWAPS = 60  # exchanges on a rung at most; a few thousand rows do not tell apart more
+DECAY = 0.85  # what the model of a rung keeps of the rungs before, whose masks were much alike
 
 
 def ladder(light: float, heavy: float, rungs: int) -> list[float]:
@@ -106,3 +113,60 @@ def _between(here: np.ndarray, ahead: np.ndarray, counts: Sequence[int]) -> np.n
         for s, count in zip((here, ahead), counts, strict=False)
     ]
     return (here + (ahead - thresholds[1] + thresholds[0])) / 2
+
+
+def descend_by_exchange(
+    toolbox: base.Toolbox,
+    population: Sequence[Any],
+    *,
+    counts: Sequence[int],
+    images: int | Callable[[int], int],
+    sensitivity: Sensitivity,
+    number: int = 0,
+    state: Mapping[str, np.ndarray] | None = None,
+) -> Iterator[Generation]:
+    """Bring a mask of few genes down a ladder by `mutExchange`; a generation is a rung.
+
+    Each rung is the mask that a model of the damage makes of the rung before. The model is carried
+    down: it is the mean over the images of all rungs, those of older masks fading.
+
+    Args:
+        toolbox: with `evaluate`, `map` and `clone`.
+        population: as in `descend`.
+        counts: ones that each rung keeps, falling.
+        images: that the sensitivity is asked on at each rung, or a function of the rung's number.
+        sensitivity: over the genes of the masks.
+        number: as in `descend`.
+        state: as in `descend`.
+
+    Yields:
+        A generation a rung; the first is the start itself, unless the descent goes on.
+    """
+    rungs, state = list(population), dict(state or {})
+    if number == 0 and not state:
+        (rungs[0].fitness.values,) = toolbox.map(toolbox.evaluate, rungs[:1])
+        yield Generation(0, rungs[:], rungs[:], {"number": np.array(0)})
+    damage = Damage(len(rungs[0]))
+    if "curvature" in state:
+        damage.curvature, damage.slope = state["curvature"].copy(), state["slope"].copy()
+        damage.constant, damage.weight = map(float, state["scalars"])
+    for rung in range(number, len(counts)):
+        individual = toolbox.clone(rungs[-1])
+        mutExchange(
+            individual,
+            sensitivity=sensitivity.showing(images(rung) if callable(images) else images),
+            layers=sensitivity.space.gene_offsets,
+            count=counts[rung],
+            swaps=SWAPS,
+            damage=damage,
+            decay=DECAY,
+        )
+        (individual.fitness.values,) = toolbox.map(toolbox.evaluate, [individual])
+        rungs.append(individual)
+        state_now = {
+            "number": np.array(rung + 1),
+            "curvature": damage.curvature,
+            "slope": damage.slope,
+            "scalars": np.array([damage.constant, damage.weight]),
+        }
+        yield Generation(rung + 1, rungs[:], [individual], state_now)

@@ -12,7 +12,7 @@ from torch import nn
 
 from evoprune.errors import InputError
 from evoprune.space.filters import FilterSpace
-from evoprune.space.genes import Bits
+from evoprune.space.genes import Bits, GeneSpace
 
 Kept = int | Sequence[int]
 Counts = Sequence[int] | npt.NDArray[np.int64]
@@ -67,12 +67,12 @@ def counts_of(space: FilterSpace, kept: Kept) -> npt.NDArray[np.int64]:
     return given
 
 
-def counts_in(space: FilterSpace, mask: Bits) -> tuple[int, ...]:
+def counts_in(space: GeneSpace, mask: Bits) -> tuple[int, ...]:
     """Return how many filters a mask keeps of each layer."""
     return tuple(np.add.reduceat(mask.astype(np.int64), space.offsets[:-1]).tolist())
 
 
-def best_by_layer(space: FilterSpace, scores: npt.ArrayLike, counts: Counts) -> Bits:
+def best_by_layer(space: GeneSpace, scores: npt.ArrayLike, counts: Counts) -> Bits:
     """Return the mask that keeps the highest scores of each layer; of equal ones the first.
 
     Args:

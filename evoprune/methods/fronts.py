@@ -24,6 +24,8 @@ class Solution:
         error: 0 to 1.
         density: kept share, 0 to 1.
         phase: where it was found.
+        size: what else was minimised, a share of the dense network's, 0 to 1; the density unless
+            another was asked for.
     """
 
     mask: Bits
@@ -31,6 +33,12 @@ class Solution:
     error: float
     density: float
     phase: str
+    size: float = -1.0
+
+    def __post_init__(self) -> None:
+        """Take the density for the size where none is given."""
+        if self.size < 0:
+            self.size = self.density
 
 
 @dataclass
@@ -38,7 +46,7 @@ class Outcome:
     """What a run of the method found.
 
     Attributes:
-        front: of both phases and the dense network, sparsest first, with what is near it.
+        front: of both phases and the dense network, smallest first, with what is near it.
         coarse: the front of phase 1 alone, in the precision of the search.
         anchors: the masks of the light and the heavy anchor.
         corridor: the genes that phase 2 could change.
@@ -56,8 +64,10 @@ def solutions(found: Iterable[Any], evaluator: Evaluator, phase: str) -> list[So
     """Return judged individuals as solutions; the evaluator has noted their errors."""
     result = []
     for individual in found:
-        (value, density), (error,) = individual.fitness.values, evaluator.note(individual)
-        result.append(Solution(evaluator.decode(individual), value, error, density, phase))
+        (value, size), (error,) = individual.fitness.values, evaluator.note(individual)
+        mask = evaluator.decode(individual)
+        density = evaluator.space.density(mask)
+        result.append(Solution(mask, value, error, density, phase, size))
     return result
 
 
@@ -67,8 +77,8 @@ def judged_anew(found: Iterable[Solution], evaluator: Evaluator) -> list[Solutio
     result = []
     for solution in found:
         mask = kind.from_numpy(solution.mask)
-        (value, density), (error,) = evaluator(mask), evaluator.note(mask)
-        result.append(replace(solution, value=value, error=error, density=density))
+        (value, size), (error,) = evaluator(mask), evaluator.note(mask)
+        result.append(replace(solution, value=value, error=error, size=size))
     return result
 
 
@@ -78,9 +88,9 @@ def alive(solutions: Iterable[Solution], *, guess: float) -> list[Solution]:
 
 
 def front_of(solutions: Iterable[Solution]) -> list[Solution]:
-    """Keep the solutions that none beats in both value and density, sorted by density."""
+    """Keep the solutions that none beats in both value and size, sorted by size."""
     best, front = np.inf, []
-    for solution in _sparsest_first(solutions):
+    for solution in _smallest_first(solutions):
         if solution.value < best:
             front.append(solution)
             best = solution.value
@@ -88,32 +98,32 @@ def front_of(solutions: Iterable[Solution]) -> list[Solution]:
 
 
 def near_front(solutions: Iterable[Solution], *, images: int | None) -> list[Solution]:
-    """Keep what no sparser solution beats by more than noise, sorted by density (ours).
+    """Keep what no smaller solution beats by more than noise, sorted by size (ours).
 
     Near the dense network all are about equally good, and on few images one lucky mask drives all
-    denser ones off a front: those that lose few answers. Noise is half a standard error of an error
+    larger ones off a front: those that lose few answers. Noise is half a standard error of an error
     rate on so many images; networks that mostly make the same mistakes differ by less than a whole.
     What is no error rate has no such noise: `images` is None then, and only the front is kept.
     """
     best, kept = np.inf if images is None else 1.0, list[Solution]()
-    for solution in _sparsest_first(solutions):
+    for solution in _smallest_first(solutions):
         noise = 0.0 if images is None else 0.5 * np.sqrt(best * (1 - best) / images)
-        denser = not kept or solution.density > kept[-1].density
-        if denser and solution.value < best + noise:
+        larger = not kept or solution.size > kept[-1].size
+        if larger and solution.value < best + noise:
             kept.append(solution)
         best = min(best, solution.value)
     return kept
 
 
 def thinned(solutions: list[Solution], count: int) -> list[Solution]:
-    """Keep at most so many solutions, sorted by density: the best of each cell of like densities.
+    """Keep at most so many solutions, sorted by size: the best of each cell of like sizes.
 
-    The cells are equal by the logarithm of density, the first holds the sparsest solution alone
+    The cells are equal by the logarithm of size, the first holds the smallest solution alone
     (ours). A cell that holds any of the front keeps one of the front.
     """
     if len(solutions) <= count:
         return solutions
-    places = np.log([max(s.density, 1e-9) for s in solutions])
+    places = np.log([max(s.size, 1e-9) for s in solutions])
     cells = np.searchsorted(np.linspace(places[0], places[-1], count), places)
     best: dict[int, Solution] = {}
     for cell, solution in zip(cells.tolist(), solutions, strict=True):
@@ -122,5 +132,5 @@ def thinned(solutions: list[Solution], count: int) -> list[Solution]:
     return list(best.values())
 
 
-def _sparsest_first(solutions: Iterable[Solution]) -> list[Solution]:
-    return sorted(solutions, key=lambda solution: (solution.density, solution.value))
+def _smallest_first(solutions: Iterable[Solution]) -> list[Solution]:
+    return sorted(solutions, key=lambda solution: (solution.size, solution.value))

@@ -15,7 +15,8 @@ from deap import base
 
 from evoprune.evaluation.fastpath import FastEvaluator
 from evoprune.evaluation.guidance import Guidance
-from evoprune.methods.descent import descend
+from evoprune.evaluation.sensitivity import Sensitivity
+from evoprune.methods.descent import descend, descend_by_exchange
 from evoprune.methods.variation import Variation
 from evoprune.records import Generation
 from evoprune.running.config import Config
@@ -28,12 +29,15 @@ from evoprune.search.toolbox import check
 from evoprune.seeding import Streams
 from evoprune.space.genes import GeneSpace
 from operators.decomposition import weightsFor
+from operators.drift import Saliency
 from operators.individuals import individual_type
 from operators.initialise import initImportance
 from operators.selection import selCrowdedTournament, selNSGA2
 
 STEPS = 20  # of the drift on each rung of the descent, where no budget of passes says otherwise
+IMAGES = 256  # of the sensitivity on each rung, likewise
 SHARPNESS = 200.0  # of the first masks: half a per cent of the ranks either side of a clean cut
+SOFT = 2.0  # genes either side of it at least, or all first masks of few genes would be alike
 RATE = 0.002  # of the descent; of 0.001 and 0.002 the better on ResNet-20 by search error
 
 
@@ -55,7 +59,7 @@ def search_masks(
     config: Config,
     run: Run,
     evaluator: FastEvaluator,
-    guidance: Guidance | None,
+    guidance: Guidance | Sensitivity | None,
     densities: list[float],
     own: base.Toolbox | None,
 ) -> tuple[list[Any], list[Any]]:
@@ -85,7 +89,7 @@ def search_masks(
     archive, start = Archive(), partial(toolbox.population, densities)
     if guidance:
         begin = partial(toolbox.population, densities[:1])
-        rungs, archive = run_descent(config, run, toolbox, evaluator, begin, densities)
+        rungs, archive = run_descent(config, run, toolbox, evaluator, guidance, begin, densities)
         start = partial(list, rungs)
 
     def loop(population: list[Any], number: int, state: dict[str, Any]) -> Iterator[Generation]:
@@ -122,21 +126,48 @@ def run_descent(
     run: Run,
     toolbox: base.Toolbox,
     evaluator: FastEvaluator,
+    guidance: Guidance | Sensitivity,
     start: Callable[[], list[Any]],
     densities: list[float],
 ) -> tuple[list[Any], Archive]:
-    """Drift the first mask down the densities; its share of the budget is spread over the rungs."""
+    """Bring the first mask down the densities; its share of the budget is spread over the rungs.
+
+    By exchange where the sensitivity is known, else by drift.
+    """
     space = evaluator.space
     counts = [max(1, round(free_share(space, d) * space.genes)) for d in densities[1:]]
     spent = run.once("before descent", run.passes.spent)
     batch = getattr(toolbox.saliency, "batch", None)  # what one's own costs, nobody knows
 
+    def left(rung: int, *, ahead: int) -> float:
+        """Return the passes that are left for a rung, when its judging is paid."""
+        assert config.passes is not None
+        budget = config.descent * (config.passes - spent) - (run.passes.spent() - spent)
+        judged = evaluator.cost * (len(counts) - max(rung - ahead, 0))
+        return (budget - judged) / (len(counts) - rung)
+
     def steps(rung: int) -> int:
         if config.passes is None or batch is None:
             return STEPS
-        budget = config.descent * (config.passes - spent) - (run.passes.spent() - spent)
-        judged = evaluator.cost * (len(counts) - max(rung - 1, 0))  # the drift is a rung ahead
-        return max(1, ceil((budget - judged) / (len(counts) - rung) / (3 * batch)))
+        return max(1, ceil(left(rung, ahead=1) / (3 * batch)))  # the drift is a rung ahead
+
+    def images(rung: int) -> int:
+        assert isinstance(guidance, Sensitivity)
+        if config.passes is None:
+            return IMAGES
+        return max(guidance.count, ceil(left(rung, ahead=0) / guidance.price))
+
+    def exchange(population: list[Any], number: int, state: dict[str, Any]) -> Iterator[Generation]:
+        assert isinstance(guidance, Sensitivity)
+        return descend_by_exchange(
+            toolbox,
+            population,
+            counts=counts,
+            images=images,
+            sensitivity=guidance,
+            number=number,
+            state=state,
+        )
 
     def loop(population: list[Any], number: int, state: dict[str, Any]) -> Iterator[Generation]:
         score = space.free(space.importance)
@@ -152,12 +183,13 @@ def run_descent(
         )
 
     kind = individual_type("mask", 2)
-    return run.phase("descent", kind, start, loop, generations=len(counts))
+    by = exchange if isinstance(guidance, Sensitivity) else loop
+    return run.phase("descent", kind, start, by, generations=len(counts))
 
 
 def mask_toolbox(
     evaluator: FastEvaluator,
-    guidance: Guidance | None,
+    guidance: Guidance | Sensitivity | None,
     variation: Variation,
     streams: Streams,
     own: base.Toolbox | None = None,
@@ -169,12 +201,12 @@ def mask_toolbox(
         initImportance,
         individual_type("mask", 2),
         space.free(space.importance),
-        sharpness=SHARPNESS,
+        sharpness=min(SHARPNESS, space.genes / SOFT),
         rng=streams.init,
     )
     toolbox.register("evaluate", evaluator)
     toolbox.register("map", evaluator.map)
-    toolbox.saliency = guidance  # None without guidance
+    toolbox.saliency = saliency_of(guidance)  # None without guidance
     toolbox.register("mate", variation.mate)
     toolbox.register("mutate", variation.mutate)
     toolbox.register("select", selNSGA2)
@@ -193,10 +225,13 @@ def mask_toolbox(
     return toolbox
 
 
-def pairs_of_like_density(
-    population: list[Any], k: int, *, rng: np.random.Generator
-) -> list[Any]:
-    """Choose parents by crowded tournament; those of like density become pairs (ours).
+def saliency_of(guidance: Guidance | Sensitivity | None) -> Saliency | None:
+    """Return what an operator gets that asks for the saliency."""
+    return guidance.saliency_on if isinstance(guidance, Sensitivity) else guidance
+
+
+def pairs_of_like_density(population: list[Any], k: int, *, rng: np.random.Generator) -> list[Any]:
+    """Choose parents by crowded tournament; those of like size become pairs (ours).
 
     The better ones are chosen twice; nobody is paired with itself while there is another.
     """

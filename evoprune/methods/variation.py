@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from evoprune.evaluation.guidance import Guidance
+from evoprune.evaluation.sensitivity import Sensitivity
 from evoprune.passes import Passes
 from evoprune.records import Generation
 from evoprune.seeding import Streams
@@ -20,15 +21,28 @@ from evoprune.space.genes import GeneSpace
 from operators.adaptation import OperatorCredit, SuccessHistory
 from operators.crossover import cxLayers
 from operators.drift import cxScores, keepTop, mutDrift
+from operators.exchange import mutExchange
 from operators.mutation import mutImportance, mutSwap
 from operators.supply import name_of
 
 Learner = OperatorCredit | SuccessHistory
 DRIFT_STEPS = 8  # calls of the saliency in one mutation by drift
 DESCENT = (0.8, 0.97)  # a descending drift ends at this share of the ones it started with
-GUIDED = ("drift", "descend")
+GUIDED = ("drift", "descend", "exchange", "remove")
 NOTES = ("mated", "operator", "parents", "passes", "rate")  # on a child, until it is observed
 FLIPS = 0.002  # share of the genes that a mutation by importance, or a swap, touches
+FEWEST = 3  # genes of which that is a share at least: of 24 filters .002 would be none
+EXCHANGE_IMAGES = 256  # of a mutation by exchange
+SWAPS = 12  # of one at most: fewer images than in the descent tell fewer pairs apart
+
+
+def flips(genes: int) -> float:
+    """Return the share of so many genes that a mutation by importance touches.
+
+    >>> flips(1_000_000), flips(24)
+    (0.002, 0.125)
+    """
+    return min(1.0, max(FLIPS, FEWEST / genes))
 
 
 class Variation:
@@ -36,7 +50,8 @@ class Variation:
 
     Args:
         space: the free genes.
-        guidance: saliency on the current mask; None leaves the guided operators out.
+        guidance: saliency on the current mask, or of few genes the sensitivity, by which filters
+            are exchanged in the place of a drift; None leaves the guided operators out.
         streams: "mate" and "mutate" are drawn from.
         passes: the counter that says what an operator spent.
         cost: image passes that judging one child takes.
@@ -53,7 +68,7 @@ class Variation:
     def __init__(
         self,
         space: GeneSpace,
-        guidance: Guidance | None,
+        guidance: Guidance | Sensitivity | None,
         streams: Streams,
         passes: Passes,
         *,
@@ -63,13 +78,21 @@ class Variation:
     ) -> None:
         self.space, self.guidance, self.passes = space, guidance, passes
         self.streams, self.cost = streams, cost
-        self.score = space.free(space.importance)
+        self.score, self.flips = space.free(space.importance), flips(space.genes)
         self.mutations: dict[str, Callable[[Any], Any]] = {
             "importance": self._importance,
             "swap": self._swap,
         }
         self.crossovers: dict[str, Callable[[Any, Any], Any]] = {"layers": self._layers}
-        if guidance is not None:
+        if isinstance(guidance, Sensitivity):
+            self.guidance = guidance = guidance.showing(EXCHANGE_IMAGES)
+            self.mutations = {
+                "exchange": self._exchange,
+                "remove": self._remove,
+                "importance": self._importance,
+                "none": self._none,
+            }
+        elif guidance is not None:
             self.mutations = {
                 "drift": self._drift,
                 "descend": self._descend,
@@ -94,6 +117,8 @@ class Variation:
 
     @property
     def _drift_cost(self) -> int:
+        if isinstance(self.guidance, Sensitivity):
+            return self.guidance.cost
         return 0 if self.guidance is None else 3 * self.guidance.batch * DRIFT_STEPS
 
     def mate(self, a: Any, b: Any) -> tuple[Any, Any]:
@@ -165,7 +190,7 @@ class Variation:
         self._guided(individual, max(1, round(individual.count() * share)))
 
     def _guided(self, individual: Any, count: int) -> None:
-        assert self.guidance is not None
+        assert isinstance(self.guidance, Guidance)
         individual.rate = self.rates.draw(self.streams.mutate)
         mean = np.empty_like(self.score)
         mutDrift(
@@ -180,13 +205,30 @@ class Variation:
         individual.score = mean
         keepTop(individual, mean, count)
 
+    def _exchange(self, individual: Any) -> None:
+        self._exchanged(individual, max(1, individual.count()))
+
+    def _remove(self, individual: Any) -> None:
+        share = self.streams.mutate.uniform(*DESCENT)
+        self._exchanged(individual, max(1, round(individual.count() * share)))
+
+    def _exchanged(self, individual: Any, count: int) -> None:
+        assert isinstance(self.guidance, Sensitivity)
+        mutExchange(
+            individual,
+            sensitivity=self.guidance,
+            layers=self.space.gene_offsets,
+            count=count,
+            swaps=int(self.streams.mutate.integers(1, SWAPS + 1)),
+        )
+
     def _importance(self, individual: Any) -> None:
         rng = self.streams.mutate
-        change = rng.uniform(-FLIPS, FLIPS)
+        change = rng.uniform(-self.flips, self.flips)
         mutImportance(
             individual,
             score=getattr(individual, "score", self.score),
-            rate=FLIPS,
+            rate=self.flips,
             change=change,
             temperature=0.1,
             rng=rng,
@@ -196,7 +238,7 @@ class Variation:
         """Leave what a crossover made as it is, to be judged at no other cost."""
 
     def _swap(self, individual: Any) -> None:
-        mutSwap(individual, rate=FLIPS, rng=self.streams.mutate)
+        mutSwap(individual, rate=self.flips, rng=self.streams.mutate)
 
     def _layers(self, a: Any, b: Any) -> None:
         cxLayers(a, b, layers=self.space.gene_offsets, rate=0.5, rng=self.streams.mate)

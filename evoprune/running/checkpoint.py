@@ -18,8 +18,9 @@ Arrays = dict[str, np.ndarray]
 def pack_individuals(individuals: Sequence[Any], *, scores: bool = True) -> Arrays:
     """Take individuals apart into arrays, one row each.
 
-    Packed bits or reals, objectives, violations, the rates of those that carry their own (see
-    `mutLogNormal`), and, if asked for, the drift's scores of those that carry one.
+    Packed bits or reals, objectives of those that were judged, violations, the rates of those that
+    carry their own (see `mutLogNormal`), and, if asked for, the drift's scores of those that carry
+    one.
     """
     if not individuals:
         return {"count": np.array(0)}
@@ -29,7 +30,9 @@ def pack_individuals(individuals: Sequence[Any], *, scores: bool = True) -> Arra
         arrays["packed"] = np.stack([individual.packed for individual in individuals])
     else:
         arrays["reals"] = np.stack([individual.to_numpy() for individual in individuals])
-    arrays["values"] = np.array([individual.fitness.values for individual in individuals])
+    judged = [i for i, individual in enumerate(individuals) if individual.fitness.valid]
+    arrays["judged"] = np.array(judged, np.int64)  # the others were given up
+    arrays["values"] = np.array([individuals[i].fitness.values for i in judged])
     arrays["violation"] = np.array([individual.fitness.violation for individual in individuals])
     rated = [i for i, individual in enumerate(individuals) if hasattr(individual, "mutation_rate")]
     if rated:
@@ -50,10 +53,12 @@ def unpack_individuals(arrays: Arrays, kind: Any) -> list[Any]:
             individual = kind.from_packed(arrays["packed"][row].copy(), int(arrays["length"]))
         else:
             individual = kind.from_numpy(arrays["reals"][row].copy())
-        if arrays["values"].shape[1]:
-            individual.fitness.values = tuple(arrays["values"][row].tolist())
         individual.fitness.violation = float(arrays["violation"][row])
         individuals.append(individual)
+    judged = arrays.get("judged", range(len(individuals)))  # older files: all, or none
+    for row, values in zip(judged, arrays.get("values", ()), strict=True):
+        if len(values):
+            individuals[row].fitness.values = tuple(values.tolist())
     for place, row in enumerate(arrays.get("rated", ())):
         individuals[row].mutation_rate = float(arrays["mutation_rates"][place])
     for place, row in enumerate(arrays.get("scored", ())):

@@ -15,6 +15,7 @@ from evoprune.running.plugins import fingerprint, split
 
 ALGORITHMS = ("nsga2", "moead")
 MEASURES = ("error", "soft_error")
+SIZES = ("density", "macs", "params")
 GENES = ("weights", "filters", "neurons", "mixed")
 SLOTS = ("init", "mate", "mutate", "select")  # that an operator of one's own may take
 
@@ -175,6 +176,8 @@ class Config(Settings):
         generations: of phase 1 and of phase 2.
         adaptive: whether phase 2 learns which operators and rates to choose, or draws evenly.
         descent: share of phase 2's passes that the descent of the first masks may take.
+        size: what is minimised beside the measure: "density", "macs" or "params", each as a share
+            of the dense network's.
         baselines_from: a run on the same network, data and treatment whose baselines are taken.
         (the others): see `Settings`; operators of one's own are those of phase 2.
     """
@@ -186,6 +189,7 @@ class Config(Settings):
     guided: bool = True
     adaptive: bool = True
     descent: float = 0.8
+    size: str = "density"
     measure: str = "soft_error"
     out: str = "runs/hierarchical"
     baselines_from: str | None = None
@@ -201,6 +205,8 @@ class Config(Settings):
                 "generations: expected two whole numbers of at least 1, for the two phases; got "
                 f"{' '.join(map(str, both))}: write for example --generations 12 12"
             )
+        if self.size not in SIZES:
+            raise unknown("size", self.size, SIZES)
         if not 0 <= self.descent <= 1:
             raise InputError(f"descent: expected 0 to 1, got {self.descent}")
         if self.genes == "mixed":
@@ -208,3 +214,7 @@ class Config(Settings):
                 "genes: expected weights, filters or neurons for the two phases, whose thresholds "
                 "rank all genes by one measure; got mixed"
             )
+
+    def objectives(self) -> tuple[str, ...]:
+        """Return the names of what is minimised."""
+        return super().objectives()[0], self.size

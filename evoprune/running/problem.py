@@ -17,7 +17,9 @@ from evoprune.evaluation.evaluator import Recalibration
 from evoprune.evaluation.fastpath import FastEvaluator, FastGuidance
 from evoprune.evaluation.objectives import Objective
 from evoprune.evaluation.precision import resolve_precision
+from evoprune.evaluation.sensitivity import Sensitivity
 from evoprune.network import datasets, models
+from evoprune.network.layers import check_mixed
 from evoprune.network.training import train
 from evoprune.passes import Passes
 from evoprune.running.config import Settings
@@ -39,6 +41,7 @@ BATCH = 128  # images of a step of guidance
 EPOCHS = 12  # of a network that comes without a checkpoint
 CALIBRATION = (4, 256)  # batches, and images each, of a recalibration
 IN_SEARCH = 2  # of these batches; the figures on the test split are worth all of them
+FEW = 2048  # genes up to which a quadratic model of every pair is kept: 32 megabytes
 SCORED = (8, 128)  # batches, and images each, that an importance score may look at
 
 
@@ -129,20 +132,37 @@ class Problem:
 
     def guidance(self) -> FastGuidance:
         """Return guidance on a pool of augmented training images."""
-        rng, split = self.streams.data, self.data.train
-        pool = max(1, min(POOL, POOL_VALUES // split.images[0].numel()))
-        chosen = rng.permutation(len(split.images))[:pool]
-        raw = datasets.augment(split.images[chosen], rng, **augmentation(self.data))
+        images, labels = self._pool()
         return FastGuidance(
             self.space,
-            self.images(raw),
-            split.labels[chosen].to(self.device),
-            rng=rng,
+            images,
+            labels,
+            rng=self.streams.data,
             batch=BATCH,
             statistics=self._statistics(),
             passes=self.passes,
             precision=self.precision,
         )
+
+    def sensitivity(self) -> Sensitivity | None:
+        """Return sensitivity on such a pool; None where genes are no filters, or too many."""
+        if not isinstance(self.space, FilterSpace) or self.space.size > FEW:
+            return None
+        return Sensitivity(
+            self.space,
+            self._pool()[0],
+            rng=self.streams.data,
+            strength=0.0 if self.recalibration is None else self.recalibration.strength,
+            passes=self.passes,
+            precision=self.precision,
+        )
+
+    def _pool(self) -> tuple[torch.Tensor, torch.Tensor]:
+        rng, split = self.streams.data, self.data.train
+        pool = max(1, min(POOL, POOL_VALUES // split.images[0].numel()))
+        chosen = rng.permutation(len(split.images))[:pool]
+        raw = datasets.augment(split.images[chosen], rng, **augmentation(self.data))
+        return self.images(raw), split.labels[chosen].to(self.device)
 
 
 def augmentation(data: datasets.Dataset) -> Augmentation:
@@ -247,6 +267,8 @@ def space_of(
     if config.genes == "neurons" and include is None:
         include = ("conv", "linear")
     linear = ("linear",) if config.genes == "mixed" else ()
+    if linear:
+        check_mixed(model)
     return FilterSpace(
         model, image_shape, include=include, exclude=exclude, weights=linear, passes=passes
     )

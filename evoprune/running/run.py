@@ -93,6 +93,10 @@ class Run:
             for key, values in zip(saved.get("keys", ()), saved.get("values", ()), strict=True):
                 cache[key.tobytes()] = tuple(values.tolist())
 
+    def begun(self, name: str) -> bool:
+        """Return whether the folder held a checkpoint of a phase when this run was taken up."""
+        return name in self._finished or name in self._halfway
+
     def phase(
         self,
         name: str,
@@ -172,6 +176,7 @@ class Run:
             cached=int(self.passes["cached"]),
             spared=int(self.passes["spared"]),
             not_finite=int(self.passes["not finite"]),
+            repaired=int(self.passes["repaired"]),
             front=len(points),
             hypervolume=float(volume),
         )

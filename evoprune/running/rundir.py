@@ -4,6 +4,7 @@ config.json    settings, resolved, with versions     log.csv      a row a genera
 weights.pt     of a network trained here             checkpoint/  plain arrays, a file a phase
 front.csv      a row a solution                      masks.npz    the front's masks, packed
 baselines.csv  the controls                          summary.json figures/
+picks.csv      a row a fine-tuned network            tuned/       its weights, control/ its control's
 lineage.csv    a row a birth, and operators.csv a row an operator, if the run kept a lineage
 failed.npz     the individual whose evaluation ended the run, if one did
 """
@@ -23,7 +24,8 @@ import numpy as np
 from evoprune.errors import InputError, said
 
 OWN = ("summary.json", "weights.pt", "log.csv", "front.csv", "baselines.csv", "masks.npz",
-       "checkpoint", "figures", "failed.npz", "lineage.csv", "operators.csv")  # fmt: skip
+       "checkpoint", "figures", "failed.npz", "lineage.csv", "operators.csv",
+       "picks.csv", "tuned", "control", "curve.csv", "retrained")  # fmt: skip
 
 
 class RunDir:

@@ -88,10 +88,15 @@ def microbial(
 
 
 def chosen(population: list[Any], weights: Floats, best: int) -> list[Any]:
-    """Return the best individuals by the weighted sum, the best one first; of equals the first."""
+    """Return the best individuals, the best one first: by the weighted sum, of equals the first.
+
+    One that breaks a constraint comes behind all that break none, by how far it is outside (ours).
+    """
     judged = [individual for individual in population if individual.fitness.valid]
     sums = np.array([individual.fitness.values for individual in judged]) @ weights
-    return [judged[i] for i in np.argsort(sums, kind="stable")[:best]]
+    outside = np.array([_violation(individual) for individual in judged])
+    order = np.lexsort((sums, outside))
+    return [judged[i] for i in order[:best]]
 
 
 def judge_best(toolbox: Any, population: list[Any], weights: Floats, best: int) -> None:
@@ -100,14 +105,20 @@ def judge_best(toolbox: Any, population: list[Any], weights: Floats, best: int) 
     A sum with weights of 0 or more is at least that of the best possible objectives. Once as many
     as are chosen have a smaller sum than that, a child is not chosen, whatever it comes to.
     """
-    sums = [float(weights @ x.fitness.values) for x in population if x.fitness.valid]
+    feasible = [x for x in population if x.fitness.valid and not _violation(x)]
+    sums = [float(weights @ x.fitness.values) for x in feasible]
 
     def hopeless(low: Floats) -> bool:
         return len(sums) >= best and bool(weights @ low > np.partition(sums, best - 1)[best - 1])
 
     for individual in population:
-        if not individual.fitness.valid and judge(toolbox, individual, hopeless):
+        unknown = not individual.fitness.valid
+        if unknown and judge(toolbox, individual, hopeless) and not _violation(individual):
             sums.append(float(weights @ individual.fitness.values))
+
+
+def _violation(individual: Any) -> float:
+    return max(0.0, getattr(individual.fitness, "violation", 0.0))
 
 
 def _check(population: list[Any], weights: Floats, best: int, mating: float) -> None:

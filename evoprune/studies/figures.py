@@ -26,27 +26,32 @@ def front_figure(
     anchors: Rows,
     corridor: tuple[float, float],
     dense_error: float,
+    *,
+    size: str = "density",
+    unit: str = "weights",
 ) -> Figure:
-    """Draw both fronts with anchors, corridor and baselines: error against density.
+    """Draw both fronts with anchors, corridor and baselines: error against size.
 
     Args:
-        front: rows with density and test_error, the final front; those with `on_front` 0 are drawn
+        front: rows with the size and test_error, the final front; those with `on_front` 0 are drawn
             as open circles beside it.
         coarse: the same for the front of phase 1.
         baselines: the same with a column "name".
-        anchors: two rows, light and heavy, with density and test_error.
+        anchors: two rows, light and heavy, with the size and test_error.
         corridor: the densities of its core and of its support: phase 2 stays between them.
         dense_error: of the network as it was, 0 to 1.
+        size: the column that is the size, "density", "macs" or "params".
+        unit: what density is a share of, such as "filters".
     """
     figure, axes = _axes(8.0, 5.8)
-    column = "test_error"
-    axes.axvspan(*corridor, color=BLUE, alpha=0.06, lw=0, label="corridor of phase 2")
+    if size == "density":  # what the walls are in another size depends on the mask
+        axes.axvspan(*corridor, color=BLUE, alpha=0.06, lw=0, label="corridor of phase 2")
     for name, (colour, marker) in GREYS.items():
-        rows = sorted((r for r in baselines if r["name"] == name), key=lambda r: r["density"])
+        rows = [row for row in baselines if row["name"] == name]
         if rows:
-            axes.plot(*_xy(rows, column), color=colour, marker=marker, ms=3.5, lw=1, label=name)
+            axes.plot(*_xy(rows, size), color=colour, marker=marker, ms=3.5, lw=1, label=name)
     axes.plot(
-        *_xy(coarse, column),
+        *_xy(coarse, size),
         color=GREEN,
         marker=".",
         ms=6,
@@ -57,9 +62,9 @@ def front_figure(
     near = [row for row in front if not row.get("on_front", True)]
     if near:
         label = "near it, within noise in the search"
-        axes.plot(*_xy(near, column), ls="", marker="o", ms=5, mfc="none", mec=BLUE, label=label)
+        axes.plot(*_xy(near, size), ls="", marker="o", ms=5, mfc="none", mec=BLUE, label=label)
     axes.plot(
-        *_xy([row for row in front if row.get("on_front", True)], column),
+        *_xy([row for row in front if row.get("on_front", True)], size),
         color=BLUE,
         marker=".",
         ms=9,
@@ -68,7 +73,7 @@ def front_figure(
         label="final front",
     )
     axes.plot(
-        *_xy(anchors, column),
+        *_xy(anchors, size),
         ls="",
         marker="D",
         ms=7,
@@ -82,13 +87,26 @@ def front_figure(
     ticks = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0]
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
-    axes.set_xlim(max(0.008, 0.8 * min(row["density"] for row in front)), 1.05)
+    axes.set_xlim(max(0.008, 0.8 * min(row[size] for row in front)), 1.05)
     axes.set_ylim(0, None)
-    axes.set_xlabel("density (share of weights kept, log scale)")
+    axes.set_xlabel(f"{of_size(size, unit)}, log scale)")
     axes.set_ylabel("error on the test images (share wrong)")
     axes.set_title("Error against size: the front beside one-shot pruning", loc="left")
     figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)  # hides no line
     return figure
+
+
+def of_size(size: str, unit: str) -> str:
+    """Say what a size is, as a label that is still to be closed.
+
+    >>> of_size("density", "filters") + ")"
+    'density (share of filters kept)'
+    """
+    return {
+        "density": f"density (share of {unit} kept",
+        "macs": "multiply-adds (share left",
+        "params": "parameters (share left",
+    }[size]
 
 
 def hypervolume_figure(log: Rows) -> Figure:
@@ -118,6 +136,8 @@ def layers_figure(
     densities: Sequence[float],
     reference: np.ndarray,
     reference_density: float,
+    *,
+    unit: str = "weights",
 ) -> Figure:
     """Draw the kept share of each layer for a few networks of the front.
 
@@ -127,6 +147,7 @@ def layers_figure(
         densities: of these networks.
         reference: the same array of global magnitude pruning.
         reference_density: its density.
+        unit: of what a layer holds, such as "filters".
     """
     figure, axes = _axes(8.0, 4.6)
     places = np.arange(len(names))
@@ -145,9 +166,9 @@ def layers_figure(
     shown = places[:: max(1, len(places) // 14)]
     axes.set_xticks(shown, [names[place] for place in shown], rotation=40, ha="right", fontsize=8)
     axes.set_ylim(0, 1.02)
-    axes.set_ylabel("share of the layer's weights kept")
+    axes.set_ylabel(f"share of the layer's {unit} kept")
     axes.set_xlabel("layer, from the image to the classes")
-    axes.set_title("Where the weights stay", loc="left")
+    axes.set_title(f"Where the {unit} stay", loc="left")
     axes.legend(frameon=False, fontsize=9, title="density", ncols=2)
     return figure
 
@@ -160,9 +181,9 @@ def _axes(width: float, height: float) -> tuple[Figure, Any]:
     return figure, axes
 
 
-def _xy(rows: Rows, column: str) -> tuple[list[float], list[float]]:
-    ordered = sorted(rows, key=lambda row: row["density"])
-    return [row["density"] for row in ordered], [row[column] for row in ordered]
+def _xy(rows: Rows, size: str) -> tuple[list[float], list[float]]:
+    ordered = sorted(rows, key=lambda row: row[size])
+    return [row[size] for row in ordered], [row["test_error"] for row in ordered]
 
 
 def _thousands(value: float) -> str:

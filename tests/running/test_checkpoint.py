@@ -68,6 +68,32 @@ def test_they_come_back_from_a_file_too(kind: Any, tmp_path: Any) -> None:
     assert all(map(same, before, unpack_individuals(arrays, individual_type(kind, 2))))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("given_up", [[], [0], [1, 4], [0, 1, 2, 3, 4]])
+def test_those_that_were_given_up_come_back_without_a_fitness(
+    kind: Any, given_up: list[int], tmp_path: Any
+) -> None:
+    folder, before = RunDir(tmp_path), population(kind, 3)
+    for place in given_up:
+        del before[place].fitness.values
+    folder.write_arrays("population.npz", pack_individuals(before))
+    after = unpack_individuals(folder.read_arrays("population.npz"), individual_type(kind, 3))
+    assert all(map(same, before, after))
+    assert [place for place, one in enumerate(after) if not one.fitness.valid] == given_up
+
+
+@pytest.mark.parametrize("judged", [True, False])
+def test_a_checkpoint_that_does_not_say_who_was_judged_is_still_read(judged: bool) -> None:
+    before = population("mask")
+    if not judged:
+        for one in before:
+            del one.fitness.values
+    arrays = pack_individuals(before)
+    del arrays["judged"]
+    arrays["values"] = np.array([one.fitness.values for one in before])  # as it was written
+    assert all(map(same, before, unpack_individuals(arrays, individual_type("mask", 2))))
+
+
 def test_scores_come_back_to_those_that_carried_one() -> None:
     before = population("mask")
     for place in (0, 3):

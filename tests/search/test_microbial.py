@@ -10,7 +10,7 @@ import pytest
 from deap import base
 
 from evoprune.errors import InputError
-from evoprune.search.microbial import chosen, microbial
+from evoprune.search.microbial import chosen, judge_best, microbial
 from operators import cxUniformPacked, individual_type, mutFlip
 
 GENES, IMAGES, ROUND = 30, 40, 4
@@ -137,3 +137,42 @@ def test_a_run_stopped_goes_on_as_if_it_had_not_been() -> None:
 def test_a_setting_out_of_range_is_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         run(**settings)
+
+
+def constrained(individual: Any) -> tuple[float, float]:
+    individual.fitness.violation = max(0.0, 0.4 - individual.count() / GENES)
+    return whole(individual)
+
+
+def test_of_two_the_feasible_one_is_better_whatever_the_sums() -> None:
+    inside, near, far = (KIND.zeros(GENES) for _ in range(3))
+    for individual, value, violation in ((inside, 0.9, 0.0), (near, 0.1, 0.2), (far, 0.0, 0.5)):
+        individual.fitness.values = (value, value)
+        individual.fitness.violation = violation
+    ordered = chosen([far, near, inside], np.array([0.7, 0.3]), 3)
+    assert [one is other for one, other in zip(ordered, [inside, near, far], strict=True)] == [
+        True
+    ] * 3
+
+
+def test_the_elite_stays_feasible_where_the_smallest_sum_is_not() -> None:
+    rng, toolbox = np.random.default_rng(0), base.Toolbox()
+    toolbox.register("evaluate", constrained)
+    toolbox.register("mate", cxUniformPacked, rate=0.5, rng=rng)
+    toolbox.register("mutate", mutFlip, rate=1 / GENES, rng=rng)
+    population = [KIND.from_numpy(rng.random(GENES) < 0.7) for _ in range(12)]
+    loop = microbial(toolbox, population, weights=(0.0, 1.0), best=4, rng=rng)
+    generations = list(islice(loop, 30))
+    elites = [generation.population[0] for generation in generations[1:]]
+    assert all(elite.fitness.violation == 0 for elite in elites)
+    assert elites[-1].count() == 12  # as sparse as the constraint lets it be
+
+
+def test_an_infeasible_one_that_is_good_gives_no_feasible_one_up() -> None:
+    toolbox, population = base.Toolbox(), [KIND.from_numpy(np.ones(GENES, bool)) for _ in range(4)]
+    toolbox.register("trial", Shown)
+    for individual in population[:3]:
+        individual.fitness.values = (0.0, 0.0)
+        individual.fitness.violation = 1.0
+    judge_best(toolbox, population, np.array([0.7, 0.3]), 3)
+    assert population[3].fitness.valid
