@@ -90,6 +90,10 @@ class Latency:
         """Return the time of a candidate's cut network, in milliseconds."""
         return self.of(candidate.mask)
 
+    def share(self, candidate: Candidate) -> float:
+        """Return the time of a candidate's cut network as a share of the dense one's."""
+        return self.of(candidate.mask) / self.dense_ms
+
     def of(self, mask: npt.NDArray[np.bool_]) -> float:
         """Return the time of the network that a mask over all genes leaves, in milliseconds."""
         cut = self._laid_out(shrink(self.space.model, self.space.cut(mask)))

@@ -4,7 +4,7 @@ config.json    settings, resolved, with versions     log.csv      a row a genera
 weights.pt     of a network trained here             checkpoint/  plain arrays, a file a phase
 front.csv      a row a solution                      masks.npz    the front's masks, packed
 baselines.csv  the controls                          summary.json figures/
-picks.csv      a row a fine-tuned network            tuned/       its weights, control/ its control's
+picks.csv      a row a fine-tuned network            tuned/       their weights; so control/
 lineage.csv    a row a birth, and operators.csv a row an operator, if the run kept a lineage
 failed.npz     the individual whose evaluation ended the run, if one did
 """
