@@ -29,7 +29,7 @@ Export = Callable[..., int]
 def start(digits_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
     """Return a function that makes a small run on the digits."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("evoprune.studies.controls.DENSITIES", (0.3, 0.8))
+        patched.setattr("evoprune.studies.report.DENSITIES", (0.3, 0.8))
         patched.setattr("evoprune.studies.report.draw", lambda *arguments: None)
 
         def run(*flags: str) -> Path:
