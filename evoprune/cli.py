@@ -8,7 +8,7 @@ evoprune xray OPERATOR        draw what an operator does, without any fitness
 evoprune lineage RUN          tell how a solution came to be
 evoprune export RUN           write a network of the front to a file
 evoprune enumerate NAME       judge every mask of a small network
-evoprune train --out FILE.pt  train a network from scratch, for a search to come
+evoprune train --out FILE     train a network from scratch, for a search to come
 """
 
 from __future__ import annotations
