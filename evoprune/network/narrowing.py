@@ -16,7 +16,7 @@ from torch import nn
 from evoprune.network.folding import FoldedNetwork
 from evoprune.network.layers import prunable
 from evoprune.network.masks import batchnorms, recalibrate
-from evoprune.network.surgery import STATISTICS, Cut, Kept, narrow_weight, narrowed, resize
+from evoprune.network.surgery import STATISTICS, Cut, Kept, narrow_weight, narrowed, picked, resize
 
 
 class NarrowNetwork(FoldedNetwork):
@@ -28,9 +28,7 @@ class NarrowNetwork(FoldedNetwork):
         dtype: of weights and activations; BatchNorm's own numbers stay float32.
 
     Attributes:
-        whole: by module name its tensors before any cut, of all that a cut may name but the
-            layers of `FoldedNetwork`.
-        (the others): see `FoldedNetwork`, where masks are cuts.
+        (all of them): see `FoldedNetwork`, where masks are cuts.
 
     Raises:
         InputError: if the network cannot be copied.
@@ -103,15 +101,14 @@ class NarrowNetwork(FoldedNetwork):
         self.unmasked, self.holder = list(weights), None
         for name, place in self._places.items():
             weight, bias, kept = weights[place], biases[place], cut.get(name, Kept())
-            if bias is not None and kept.outputs is not None:
-                bias = bias[torch.from_numpy(kept.outputs).to(bias.device)]
+            bias = None if bias is None else picked(bias, kept.outputs)
             _set(self.modules[place], narrow_weight(weight, kept), bias)
             resize(self.modules[place])
         for name, (module, tensors) in self._others.items():
             kept = cut.get(name, Kept())
             for key, value in tensors.items():
-                if kept.outputs is not None and len(value) > 1:
-                    value = value[torch.from_numpy(kept.outputs).to(value.device)]
+                if len(value) > 1:
+                    value = picked(value, kept.outputs)
                 if key in STATISTICS:
                     value = value.clone()  # recalibration writes into it
                     module._buffers[key] = value

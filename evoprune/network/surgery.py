@@ -181,11 +181,8 @@ def narrowed(module: Any, kept: Kept) -> dict[str, torch.Tensor]:
         if value is None:
             continue
         value = value.detach()
-        if name == "weight":
-            value = narrow_weight(value, kept)
-        elif kept.outputs is not None:
-            value = value[torch.from_numpy(kept.outputs).to(value.device)]
-        tensors[name] = value
+        weight = name == "weight"
+        tensors[name] = narrow_weight(value, kept) if weight else picked(value, kept.outputs)
     return tensors
 
 
@@ -193,11 +190,16 @@ def narrow_weight(weight: torch.Tensor, kept: Kept) -> torch.Tensor:
     """Return the weight of a layer, or of a norm, cut to what is kept."""
     if kept.weights is not None:
         weight = weight * kept.weights.to(weight.device)
-    if kept.outputs is not None and len(weight) > 1:  # a PReLU may have one for all channels
-        weight = weight[torch.from_numpy(kept.outputs).to(weight.device)]
+    if len(weight) > 1:  # a PReLU may have one for all channels
+        weight = picked(weight, kept.outputs)
     if kept.inputs is not None:
         weight = weight[:, torch.from_numpy(kept.inputs).to(weight.device)]
     return weight
+
+
+def picked(values: torch.Tensor, places: Places | None) -> torch.Tensor:
+    """Return the entries at some places of the first dimension; all of them, if None."""
+    return values if places is None else values[torch.from_numpy(places).to(values.device)]
 
 
 def resize(module: Any) -> None:

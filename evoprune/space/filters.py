@@ -22,6 +22,8 @@ from evoprune.network.surgery import Cut, Kept, apart, cut_of, narrow_weight
 from evoprune.passes import Passes
 from evoprune.space.genes import Bits, Corridor, GeneSpace
 from evoprune.space.weights import WeightSpace
+from operators.genomes import BitString
+from operators.repair import floorLayers
 
 NOBODY = -1  # the gene of a weight that no gene removes
 TOLERANCE = 1e-3  # of the cut network's outputs, as a share of the largest; rounding is below 1e-5
@@ -111,17 +113,15 @@ class FilterSpace(GeneSpace):
 
     def floored(self, mask: Bits) -> Bits:
         """Return the mask, or a copy in which each group keeps its most important channels."""
-        short = self._missing(mask)
-        if not short.any():
+        kept = np.add.reduceat(mask.astype(np.int64), self.offsets[:-1])
+        floors = self._floors()
+        if (kept >= floors).all():
             return mask
-        mask = mask.copy()
-        for place in np.flatnonzero(short):
-            genes = slice(self.offsets[place], self.offsets[place + 1])
-            removed = np.flatnonzero(~mask[genes])
-            best = np.argsort(-self.importance[genes][removed], kind="stable")[: short[place]]
-            mask[self.offsets[place] + removed[best]] = True
-        self.passes["repaired"] += int(short.sum())
-        return mask
+        whole = BitString.from_numpy(mask)
+        self.passes["repaired"] += floorLayers(
+            whole, layers=self.offsets, floor=floors, score=self.importance
+        )
+        return whole.to_numpy()
 
     def cut(self, mask: Bits) -> Cut:
         """Return what a mask over all genes keeps of each module."""
@@ -202,12 +202,11 @@ class FilterSpace(GeneSpace):
             places = slice(start[layer.name], start[layer.name] + layer.size)
             self._single[places] = first[layer.name] + np.arange(layer.size)
 
-    def _missing(self, mask: Bits) -> npt.NDArray[np.int64]:
-        """Return how many channels each layer lacks to its floor; single weights have none."""
-        kept = np.add.reduceat(mask.astype(np.int64), self.offsets[:-1])
+    def _floors(self) -> npt.NDArray[np.int64]:
+        """Return how many genes each layer keeps at least; single weights have no floor."""
         floors = np.minimum(self.floor, np.diff(self.offsets))
         floors[[layer in self._singles for layer in self.layers]] = 0
-        return np.maximum(floors - kept, 0)
+        return floors
 
     def _check_cut(self) -> None:
         """Cut half of all channels, and look whether the network computes what it should.

@@ -8,6 +8,7 @@ them out again.
 from __future__ import annotations
 
 import copy
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Self
 
@@ -56,7 +57,7 @@ class Corridor:
         return self.support & ~self.core
 
 
-class GeneSpace:
+class GeneSpace(ABC):
     """The genes of a network, by layer, and which of them a genome holds.
 
     A space of its own says beside this what a mask of genes does to the network.
@@ -188,18 +189,19 @@ class GeneSpace:
         """Kept share of each layer, shape (layers,)."""
         return np.add.reduceat(mask.astype(np.int64), self.offsets[:-1]) / np.diff(self.offsets)
 
+    @abstractmethod
     def weight_mask(self, mask: Bits) -> Bits:
         """Return which weights of the carriers a mask over all genes keeps, flat."""
-        raise NotImplementedError
 
+    @abstractmethod
     def gathered(self, values: npt.NDArray, mask: Bits) -> npt.NDArray:
         """Sum a number a weight of the carriers over the weights of each gene, shape (size,)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def cut(self, mask: Bits) -> Cut:
         """Return what a mask over all genes keeps of each module, for `network.surgery`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def macs(self, mask: Bits, uses: npt.NDArray[np.number]) -> float:
         """Return the share of the multiply-adds that a mask leaves, 0 to 1.
 
@@ -207,8 +209,7 @@ class GeneSpace:
             mask: bool, shape (size,).
             uses: how often an image uses each weight of a carrier, shape (carriers,).
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def params(self, mask: Bits) -> float:
         """Return the share of the network's parameters that a mask leaves, 0 to 1."""
-        raise NotImplementedError
