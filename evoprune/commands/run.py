@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 import sys
 from dataclasses import replace
 from typing import Any
@@ -100,9 +99,7 @@ def _drive(config: Settings, folder: RunDir, *, resume: bool) -> int:
     try_own(parts.slots, problem.space.layout())
     if not resume:
         if config.weights is None:
-            buffer = io.BytesIO()
-            torch.save(problem.space.model.state_dict(), buffer)
-            folder.write("weights.pt", buffer.getvalue())
+            folder.write_tensors("weights.pt", problem.space.model.state_dict())
         config = replace(config, precision=problem.precision)  # "auto" is decided
         folder.write_json("config.json", config.to_json())  # last: it makes the folder a run
     watching = None

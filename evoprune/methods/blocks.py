@@ -6,7 +6,6 @@ its channels. A block's checkpoint goes when that of the next is complete.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -127,9 +126,7 @@ class Blocks:
 
     def _write(self, key: str) -> None:
         if self.run.directory is not None:
-            buffer = io.BytesIO()
-            torch.save(self._contents[key], buffer)
-            self.run.directory.write(self._file(key), buffer.getvalue())
+            self.run.directory.write_tensors(self._file(key), self._contents[key])
 
     def _content(self, key: str) -> Content:
         if key not in self._contents and self.run.directory is not None:

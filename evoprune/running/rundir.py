@@ -12,6 +12,7 @@ failed.npz     the individual whose evaluation ended the run, if one did
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,7 @@ from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
+import torch
 
 from evoprune.errors import InputError, said
 
@@ -127,6 +129,19 @@ class RunDir:
             np.savez(file, **dict(arrays))  # type: ignore[arg-type]
         os.replace(beside, target)
         return target
+
+    def write_tensors(self, name: str, content: Mapping[str, Any]) -> Path:
+        """Write tensors, numbers and words as `torch.save` does."""
+        buffer = io.BytesIO()
+        torch.save(content, buffer)
+        return self.write(name, buffer.getvalue())
+
+    def write_masks(self, masks: Sequence[np.ndarray]) -> Path:
+        """Write the masks of a front, bools over all genes, in the order of front.csv."""
+        packed = np.stack([np.packbits(mask) for mask in masks])
+        return self.write_arrays(
+            "masks.npz", {"packed": packed, "weights": np.array(len(masks[0]))}
+        )
 
     def read_arrays(self, name: str) -> dict[str, np.ndarray]:
         """Read an npz file; pickled objects in it are refused."""

@@ -96,8 +96,7 @@ def report(
     searched = [{"name": "random-search", **row} for row in drawn]
     folder.write_table("baselines.csv", [*controls, *searched])
     masks = [solution.mask for solution in outcome.front]
-    packed = np.stack([np.packbits(mask) for mask in masks])
-    folder.write_arrays("masks.npz", {"packed": packed, "weights": np.array(problem.space.size)})
+    folder.write_masks(masks)
     figures = {
         "front": front_figure(front, drawn, controls, picks, config.bounds, dense["test_error"]),
         "hypervolume": hypervolume_figure(list(run.logbook)),

@@ -6,12 +6,10 @@ summary.json.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 from tqdm import tqdm
 
@@ -55,8 +53,7 @@ def report(
     folder.write_table("curve.csv", outcome.curve)
     folder.write_table("baselines.csv", controls)
     masks = [found.mask for found in outcome.found]
-    packed = np.stack([np.packbits(mask) for mask in masks])
-    folder.write_arrays("masks.npz", {"packed": packed, "weights": np.array(problem.space.size)})
+    folder.write_masks(masks)
     several = len(config.searches()) > 1
     titles = {
         f"search-{place}" if several else "": f"lambda = {words(lambdas)}"
@@ -135,9 +132,7 @@ def keep_network(folder: RunDir, row: Row, found: Found, problem: Problem) -> No
         "passes": found.passes,
         "test_error": row["test_error"],
     }
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
-    folder.write(f"tuned/{row['id']}.pt", buffer.getvalue())
+    folder.write_tensors(f"tuned/{row['id']}.pt", content)
 
 
 def volume(rows: Sequence[Row], split: str) -> float:

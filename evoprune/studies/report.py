@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,7 +17,7 @@ from evoprune.running.rundir import RunDir
 from evoprune.search.indicators import hypervolume
 from evoprune.studies.controls import baseline_rows, measured, solution_rows, tester
 from evoprune.studies.figures import front_figure, hypervolume_figure, layers_figure
-from evoprune.studies.lineage import keep_lineage
+from evoprune.studies.lineage import keep_lineage, png
 
 DENSITIES = (0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.48, 0.6, 0.8)
 COARSE = 24  # solutions of phase 1 that are measured on the test images at most
@@ -44,11 +43,11 @@ def report(outcome: Outcome, problem: Problem, config: Config, run: Run, folder:
     summary = summarise(config, problem, run, dense_row, front, coarse, controls, anchors)
     folder.write_table("front.csv", front)
     folder.write_table("baselines.csv", controls)
-    masks = np.stack([np.packbits(solution.mask) for solution in outcome.front])
-    folder.write_arrays("masks.npz", {"packed": masks, "weights": np.array(problem.space.size)})
+    masks = [solution.mask for solution in outcome.front]
+    folder.write_masks(masks)
     draw(outcome, problem, config, run, folder, front, coarse, controls, anchors, dense_row)
     if run.lineage:
-        keep_lineage(run.lineage, front, [solution.mask for solution in outcome.front], folder)
+        keep_lineage(run.lineage, front, masks, folder)
     folder.write_json("summary.json", summary)  # last: it says that the run has ended
     return table(summary)
 
@@ -248,6 +247,4 @@ def draw(
         unit=unit,
     )
     for name, figure in figures.items():
-        picture = io.BytesIO()
-        figure.savefig(picture, format="png")
-        folder.write(f"figures/{name}.png", picture.getvalue())
+        folder.write(f"figures/{name}.png", png(figure))
