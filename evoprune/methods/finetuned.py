@@ -7,9 +7,8 @@ as it is there, and a training that was stopped goes on from its last epoch.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,12 @@ from torch import nn
 from evoprune.methods.emofp_settings import Emofp
 from evoprune.methods.fronts import Solution
 from evoprune.network.course import save
-from evoprune.network.datasets import augment
 from evoprune.network.optimising import Training
 from evoprune.network.recipe import recipe_of
 from evoprune.network.surgery import shrink
 from evoprune.network.training import train
 from evoprune.passes import Passes
-from evoprune.running.problem import Problem, augmentation
+from evoprune.running.problem import Problem, augmenting
 from evoprune.running.run import Run
 
 FALLING = Training(schedule="plateau", factor=0.3, patience=1)  # the paper says that it falls
@@ -137,7 +135,7 @@ def fine_tuned(
             epochs=epochs,
             rng=np.random.default_rng(seed),
             training=training,
-            augmentation=shifting(problem, shift),
+            augmentation=augmenting(problem.data, shift=shift),
             teacher=space.model if distil else None,
             checkpoint=checkpoint,
             passes=passes,
@@ -152,13 +150,6 @@ def fine_tuned(
         checkpoint.unlink(missing_ok=True)
     problem.passes["training"] += content["passes"]
     return Tuned(network.eval(), content["epochs"], content["passes"])
-
-
-def shifting(problem: Problem, shift: int | None) -> Callable[..., torch.Tensor]:
-    """Return what changes training images: as anywhere else, or with another largest shift."""
-    usual = augmentation(problem.data)
-    padding = usual["padding"] if shift is None else shift
-    return partial(augment, padding=padding, flip=usual["flip"])
 
 
 def renewed(network: nn.Module, *, seed: int) -> nn.Module:

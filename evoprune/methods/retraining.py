@@ -9,20 +9,18 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from evoprune.network import datasets
 from evoprune.network.datasets import Dataset
 from evoprune.network.sharing import Shared
 from evoprune.network.surgery import Cut, Kept, narrow_weight, shrink
 from evoprune.network.training import train
 from evoprune.passes import Passes
-from evoprune.running.problem import Problem, augmentation
+from evoprune.running.problem import Problem, augmenting
 from evoprune.space.genes import Bits
 
 
@@ -109,7 +107,7 @@ def _train(
     rng: np.random.Generator,
     passes: Passes,
 ) -> None:
-    data, flip = problem.data, augmentation(problem.data)["flip"]
+    data = problem.data
     if retraining.images is not None and retraining.images < len(data.train):
         drawn = rng.permutation(len(data.train))[: retraining.images]
         data = replace(data, train=data.train.part(drawn))
@@ -118,7 +116,7 @@ def _train(
         data,
         epochs=retraining.epochs,
         rng=rng,
-        augmentation=partial(datasets.augment, padding=retraining.shift, flip=flip),
+        augmentation=augmenting(problem.data, shift=retraining.shift),
         masks=masks,
         teacher=retraining.teacher,
         passes=passes,

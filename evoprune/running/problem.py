@@ -174,9 +174,16 @@ def augmentation(data: datasets.Dataset) -> Augmentation:
     return {"padding": data.train.images.shape[-1] // 8, "flip": data.name in MIRRORED}
 
 
-def augmenting(data: datasets.Dataset) -> Callable[..., torch.Tensor]:
-    """Return the function of images and a generator that changes training images so."""
-    return partial(datasets.augment, **augmentation(data))
+def augmenting(data: datasets.Dataset, *, shift: int | None = None) -> Callable[..., torch.Tensor]:
+    """Return the function of images and a generator that changes training images so.
+
+    Args:
+        data: whose images.
+        shift: pixels by which they are shifted at most; as `augmentation` says, if None.
+    """
+    usual = augmentation(data)
+    padding = usual["padding"] if shift is None else shift
+    return partial(datasets.augment, padding=padding, flip=usual["flip"])
 
 
 def prepare(

@@ -33,6 +33,7 @@ import numpy as np
 from evoprune.evaluation.fastpath import FastEvaluator
 from evoprune.methods.filter_baselines import FILTER_BASELINES, filter_baseline, random_search
 from evoprune.methods.filter_counts import Pruned, counts_in
+from evoprune.methods.finetuned import FALLING
 from evoprune.network import datasets, models
 from evoprune.network.training import error, train
 from evoprune.passes import Passes
@@ -44,7 +45,7 @@ from evoprune.studies.filters import compare
 
 SCORED, BATCH = 8, 128  # batches, and images each, that a score may look at
 SEARCHED = 1000  # images that random search looks at
-PLATEAU: dict[str, Any] = {"schedule": "plateau", "factor": 0.3, "patience": 1}
+PLATEAU = {name: getattr(FALLING, name) for name in ("schedule", "factor", "patience")}
 TUNED = ("l2-layer", "apoz", "random")
 NAMES = (*FILTER_BASELINES, "random search")
 ERRORS = ("search_before", "test_before", "search_after", "test_after")

@@ -20,13 +20,12 @@ from evoprune.methods.finetuned import (
     fine_tuned,
     picked,
     renewed,
-    shifting,
 )
 from evoprune.methods.fronts import Solution
 from evoprune.network import datasets, models, recipe
 from evoprune.network.surgery import shrink
 from evoprune.passes import Passes
-from evoprune.running.problem import Problem, prepare
+from evoprune.running.problem import Problem, augmenting, prepare
 from evoprune.seeding import Streams
 
 
@@ -108,7 +107,7 @@ def test_fine_tuning_leaves_the_trained_network_as_it_was(
 def test_images_are_shifted_by_an_eighth_of_their_width_unless_told_otherwise(
     problem: Problem,
 ) -> None:
-    usual, still = shifting(problem, None), shifting(problem, 0)
+    usual, still = augmenting(problem.data), augmenting(problem.data, shift=0)
     assert usual.keywords == {"padding": 1, "flip": False}  # type: ignore[attr-defined]
     images = problem.data.train.images[:5]
     assert torch.equal(still(images, np.random.default_rng(0)), images)
