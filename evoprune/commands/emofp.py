@@ -64,6 +64,13 @@ def add_emofp(command: argparse.ArgumentParser) -> None:
         help="learning rate of its first step (default: %(default)s)",
     )
     add(
+        "--patience",
+        type=int,
+        default=default.patience,
+        metavar="EPOCHS",
+        help="without progress that it waits for before the rate falls (default: %(default)s)",
+    )
+    add(
         "--shift",
         type=int,
         metavar="PIXELS",

@@ -40,6 +40,8 @@ class Emofp(Settings):
             keeps at most so many is fine-tuned.
         epochs: of fine-tuning (ours); 0 leaves it out.
         rate: its first learning rate (ours).
+        patience: epochs without a smaller loss on the search images that it waits for before the
+            rate falls (ours).
         shift: pixels by which it shifts its images at most; an eighth of their width if None. A
             network of very few filters has none to spare for shifted images (ours).
         distil: whether the outputs of the dense network are half of its goal (ours).
@@ -63,6 +65,7 @@ class Emofp(Settings):
     keep: tuple[int, ...] = ()
     epochs: int = 10
     rate: float = 0.02
+    patience: int = 1
     shift: int | None = None
     distil: bool = False
     control: bool = False
@@ -93,8 +96,9 @@ class Emofp(Settings):
                 f"picks: expected 1 to {self.population}, the population, got {self.picks}; "
                 f"write --picks {min(max(self.picks, 1), self.population)}"
             )
-        if self.epochs < 0:
-            raise InputError(f"epochs: expected 0 or more, got {self.epochs}")
+        for name in ("epochs", "patience"):
+            if getattr(self, name) < 0:
+                raise InputError(f"{name}: expected 0 or more, got {getattr(self, name)}")
         if self.shift is not None and self.shift < 0:
             raise InputError(f"shift: expected 0 or more pixels, got {self.shift}")
         if not 0 < self.rate < float("inf"):

@@ -169,7 +169,12 @@ def fine_tune(outcome: FilterOutcome, problem: Problem, config: Emofp, run: Run)
     if config.epochs == 0:
         return
     folder = None if run.directory is None else run.directory.path
-    training = replace(FALLING, rate=config.rate, stop_after=config.epochs)  # the best come back
+    training = replace(
+        FALLING,
+        rate=config.rate,
+        patience=config.patience,
+        stop_after=config.epochs,  # the best come back
+    )
     kinds = {"tuned": outcome.tuned} | ({"control": outcome.controls} if config.control else {})
     for place in picked(outcome, config):
         for kind, found in kinds.items():

@@ -17,6 +17,7 @@ from evoprune.methods.finetuned import (
     FilterOutcome,
     at_most,
     evenly,
+    fine_tune,
     fine_tuned,
     picked,
     renewed,
@@ -26,6 +27,7 @@ from evoprune.network import datasets, models, recipe
 from evoprune.network.surgery import shrink
 from evoprune.passes import Passes
 from evoprune.running.problem import Problem, augmenting, prepare
+from evoprune.running.run import Run
 from evoprune.seeding import Streams
 
 
@@ -183,3 +185,17 @@ def test_a_control_is_the_same_for_the_same_seed_and_draws_nothing_from_torch() 
     weights = [next(one.parameters()) for one in (a, b, c)]
     assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_the_settings_of_a_run_reach_its_fine_tuning(
+    problem: Problem, mask: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[dict[str, Any]] = []
+    monkeypatch.setattr(finetuned, "fine_tuned", lambda *_, **asked: seen.append(asked))
+    outcome = FilterOutcome([Solution(mask, 0.5, 0.5, 0.5, "masks")], [], 0.0)
+    run = Run(streams=problem.streams, passes=problem.passes, bar=False)
+    fine_tune(outcome, problem, Emofp(epochs=7, rate=0.3, patience=4, shift=2), run)
+    (asked,) = seen
+    training = asked["training"]
+    assert (training.rate, training.patience, training.stop_after) == (0.3, 4, 7)
+    assert (asked["epochs"], asked["shift"]) == (7, 2)
