@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from operators.adaptation import State
 from operators.ranges import at_least, share
 
 Floats = npt.NDArray[np.float64]
@@ -40,7 +41,7 @@ class Damage:
         curvature: H times `weight`, shape (genes, genes).
         slope: c times `weight`, shape (genes,).
         constant: of the formula, times `weight`.
-        weight: of all rows together; 0 while there are none.
+        weight: of all rows together, 1 for a new one; 0 while there are none.
 
     Source: ours; Hassibi & Stork 1992 ("optimal brain surgeon") remove weights by H. differs: bits
     in the place of weights, which never change; taken from and to any mask.
@@ -74,10 +75,20 @@ class Damage:
         share("decay", decay)
         a = np.asarray(rows, np.float64)
         rest = np.asarray(misses, np.float64) - a @ np.asarray(mask, np.float64)
-        self.curvature = decay * self.curvature + a.T @ a / len(a)
-        self.slope = decay * self.slope + a.T @ rest / len(a)
-        self.constant = decay * self.constant + float(np.mean(rest**2))
-        self.weight = decay * self.weight + 1
+        self.curvature = decay * self.curvature + a.T @ a
+        self.slope = decay * self.slope + a.T @ rest
+        self.constant = decay * self.constant + float(rest @ rest)
+        self.weight = decay * self.weight + len(a)
+
+    def state(self) -> State:
+        """Return what has been learnt, as arrays."""
+        scalars = np.array([self.constant, self.weight])
+        return {"curvature": self.curvature.copy(), "slope": self.slope.copy(), "scalars": scalars}
+
+    def restore(self, state: State) -> None:
+        """Take back what `state()` gave."""
+        self.curvature, self.slope = (np.array(state[name]) for name in ("curvature", "slope"))
+        self.constant, self.weight = map(float, state["scalars"])
 
     def of(self, mask: npt.ArrayLike) -> float:
         """Return the damage that is expected of a mask."""
@@ -94,13 +105,19 @@ def mutExchange(
     swaps: int = 60,
     damage: Damage | None = None,
     decay: float = 0.0,
+    best: int = 600,
+    rng: np.random.Generator | None = None,
 ) -> tuple[Any]:
     """Bring a mask to a number of ones and exchange genes, in place, while the damage falls.
 
     Asks once for the sensitivity on the mask as it is, then moves in the model alone: one after the
     other the gene that costs least leaves (or the one that saves most comes in) until the count is
     reached; then, again and again, the pair of a kept and a removed gene changes places that saves
-    most. A layer keeps its last gene. It draws no random number itself.
+    most. A layer keeps its last gene.
+
+    The model errs, most of all about the pairs that it likes best: they are the best of many
+    guesses. With `rng` it only proposes: pairs are drawn from the `best` ones, and whether they are
+    any good is for the selection to tell, from images that the model has not seen.
 
     The individual carries away `individual.score` (float32, shape (genes,)): by how much the damage
     is larger without each gene than with it, for operators that ask what a gene is worth.
@@ -115,12 +132,14 @@ def mutExchange(
         swaps: exchanges at most. The model is of the mask as it was: far from it, it errs.
         damage: a model that learns from call to call; a new one, if None.
         decay: what that model keeps of older rows, 0 to 1.
+        best: with `rng`, how many pairs, those that save most, are drawn from, 1 or more.
+        rng: draws the pairs, no gene twice; None takes those that save most and draws nothing.
 
     Returns:
         The individual itself, in a tuple.
 
     Raises:
-        ValueError: if count, swaps or decay are out of range.
+        ValueError: if count, swaps, decay or best are out of range.
 
     Source: ours.
 
@@ -135,6 +154,7 @@ def mutExchange(
     if not 0 < count <= len(individual) and count != individual.count():
         raise ValueError(f"count: expected 1 to {len(individual)} genes, got {count}")
     at_least("swaps", swaps, 0)
+    at_least("best", best, 1)
     damage = Damage(len(individual)) if damage is None else damage
     damage.learn(individual.to_numpy(), *sensitivity(individual), decay=decay)
     board = _Board(individual.to_numpy(), damage, np.asarray(layers))
@@ -142,9 +162,12 @@ def mutExchange(
         pass
     while board.kept < count:
         board.restore()
-    for _ in range(swaps):
-        if not board.exchange():
-            break
+    if rng is not None:
+        board.draw(swaps, best, rng)
+    else:
+        for _ in range(swaps):
+            if not board.exchange():
+                break
     individual.packed[:] = np.packbits(board.mask == 1)
     individual.score = board.worth().astype(np.float32)
     return (individual,)
@@ -186,17 +209,37 @@ class _Board:
 
     def exchange(self) -> bool:
         """Let the pair change places that saves most; False if none saves anything."""
-        on, off = np.flatnonzero(self.droppable()), np.flatnonzero(self.mask == 0)
-        if not (on.size and off.size):
+        on, off, change = self.pairs()
+        if not change.size:
             return False
-        worth = self.worth()
-        change = worth[on][:, None] - worth[off] - 2 * self.h[np.ix_(on, off)]
         best = int(change.argmin())
         if change.flat[best] >= -1e-9 * max(float(self.own.max()), 1e-300):
             return False
         self._flip(int(on[best // off.size]))
         self._flip(int(off[best % off.size]))
         return True
+
+    def draw(self, swaps: int, best: int, rng: np.random.Generator) -> None:
+        """Let pairs change places that are drawn from the best ones; no gene moves twice."""
+        on, off, change = self.pairs()
+        best = min(best, change.size)
+        chosen = np.argpartition(change, best - 1, axis=None)[:best] if best else np.arange(0)
+        moved = set[int]()
+        for place in rng.permutation(np.sort(chosen)):
+            leaving, coming = int(on[place // off.size]), int(off[place % off.size])
+            if len(moved) >= 2 * swaps:
+                break
+            if {leaving, coming} & moved or not self.droppable()[leaving]:
+                continue
+            self._flip(leaving)
+            self._flip(coming)
+            moved |= {leaving, coming}
+
+    def pairs(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Floats]:
+        """Return who may leave, who may come, and how the damage changes with each pair."""
+        on, off = np.flatnonzero(self.droppable()), np.flatnonzero(self.mask == 0)
+        worth = self.worth()
+        return on, off, worth[on][:, None] - worth[off] - 2 * self.h[np.ix_(on, off)]
 
     def _flip(self, gene: int) -> None:
         step = 1 - 2 * self.mask[gene]

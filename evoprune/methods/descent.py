@@ -122,6 +122,7 @@ def descend_by_exchange(
     counts: Sequence[int],
     images: int | Callable[[int], int],
     sensitivity: Sensitivity,
+    damage: Damage,
     number: int = 0,
     state: Mapping[str, np.ndarray] | None = None,
 ) -> Iterator[Generation]:
@@ -136,20 +137,17 @@ def descend_by_exchange(
         counts: ones that each rung keeps, falling.
         images: that the sensitivity is asked on at each rung, or a function of the rung's number.
         sensitivity: over the genes of the masks.
+        damage: the model, which learns; when going on, as it was left.
         number: as in `descend`.
         state: as in `descend`.
 
     Yields:
         A generation a rung; the first is the start itself, unless the descent goes on.
     """
-    rungs, state = list(population), dict(state or {})
+    rungs = list(population)
     if number == 0 and not state:
         (rungs[0].fitness.values,) = toolbox.map(toolbox.evaluate, rungs[:1])
         yield Generation(0, rungs[:], rungs[:], {"number": np.array(0)})
-    damage = Damage(len(rungs[0]))
-    if "curvature" in state:
-        damage.curvature, damage.slope = state["curvature"].copy(), state["slope"].copy()
-        damage.constant, damage.weight = map(float, state["scalars"])
     for rung in range(number, len(counts)):
         individual = toolbox.clone(rungs[-1])
         mutExchange(
@@ -163,10 +161,4 @@ def descend_by_exchange(
         )
         (individual.fitness.values,) = toolbox.map(toolbox.evaluate, [individual])
         rungs.append(individual)
-        state_now = {
-            "number": np.array(rung + 1),
-            "curvature": damage.curvature,
-            "slope": damage.slope,
-            "scalars": np.array([damage.constant, damage.weight]),
-        }
-        yield Generation(rung + 1, rungs[:], [individual], state_now)
+        yield Generation(rung + 1, rungs[:], [individual], {"number": np.array(rung + 1)})

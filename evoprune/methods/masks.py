@@ -30,6 +30,7 @@ from evoprune.seeding import Streams
 from evoprune.space.genes import GeneSpace
 from operators.decomposition import weightsFor
 from operators.drift import Saliency
+from operators.exchange import Damage
 from operators.individuals import individual_type
 from operators.initialise import initImportance
 from operators.selection import selCrowdedTournament, selNSGA2
@@ -89,7 +90,9 @@ def search_masks(
     archive, start = Archive(), partial(toolbox.population, densities)
     if guidance:
         begin = partial(toolbox.population, densities[:1])
-        rungs, archive = run_descent(config, run, toolbox, evaluator, guidance, begin, densities)
+        rungs, archive = run_descent(
+            config, run, toolbox, evaluator, guidance, begin, densities, variation.damage
+        )
         start = partial(list, rungs)
 
     def loop(population: list[Any], number: int, state: dict[str, Any]) -> Iterator[Generation]:
@@ -129,10 +132,11 @@ def run_descent(
     guidance: Guidance | Sensitivity,
     start: Callable[[], list[Any]],
     densities: list[float],
+    damage: Damage | None,
 ) -> tuple[list[Any], Archive]:
     """Bring the first mask down the densities; its share of the budget is spread over the rungs.
 
-    By exchange where the sensitivity is known, else by drift.
+    By exchange where the sensitivity is known, whose model learns on the way, else by drift.
     """
     space = evaluator.space
     counts = [max(1, round(free_share(space, d) * space.genes)) for d in densities[1:]]
@@ -158,13 +162,14 @@ def run_descent(
         return max(guidance.count, ceil(left(rung, ahead=0) / guidance.price))
 
     def exchange(population: list[Any], number: int, state: dict[str, Any]) -> Iterator[Generation]:
-        assert isinstance(guidance, Sensitivity)
+        assert isinstance(guidance, Sensitivity) and damage is not None
         return descend_by_exchange(
             toolbox,
             population,
             counts=counts,
             images=images,
             sensitivity=guidance,
+            damage=damage,
             number=number,
             state=state,
         )
@@ -184,7 +189,8 @@ def run_descent(
 
     kind = individual_type("mask", 2)
     by = exchange if isinstance(guidance, Sensitivity) else loop
-    return run.phase("descent", kind, start, by, generations=len(counts))
+    learners = None if damage is None else {"damage": damage}
+    return run.phase("descent", kind, start, by, generations=len(counts), learners=learners)
 
 
 def mask_toolbox(

@@ -6,7 +6,7 @@ costs image passes, so an operator is paid by its survivors per pass.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -21,19 +21,20 @@ from evoprune.space.genes import GeneSpace
 from operators.adaptation import OperatorCredit, SuccessHistory
 from operators.crossover import cxLayers
 from operators.drift import cxScores, keepTop, mutDrift
-from operators.exchange import mutExchange
+from operators.exchange import Damage, mutExchange
 from operators.mutation import mutImportance, mutSwap
 from operators.supply import name_of
 
-Learner = OperatorCredit | SuccessHistory
+Learner = OperatorCredit | SuccessHistory | Damage
 DRIFT_STEPS = 8  # calls of the saliency in one mutation by drift
 DESCENT = (0.8, 0.97)  # a descending drift ends at this share of the ones it started with
 GUIDED = ("drift", "descend", "exchange", "remove")
 NOTES = ("mated", "operator", "parents", "passes", "rate")  # on a child, until it is observed
 FLIPS = 0.002  # share of the genes that a mutation by importance, or a swap, touches
 FEWEST = 3  # genes of which that is a share at least: of 24 filters .002 would be none
-EXCHANGE_IMAGES = 256  # of a mutation by exchange
-SWAPS = 12  # of one at most: fewer images than in the descent tell fewer pairs apart
+EXCHANGE_IMAGES = 128  # that a mutation by exchange adds to the model
+MODEL_DECAY = 0.98  # what that model keeps of older ones: it remembers some fifty mutations
+SWAPS = 8  # of one at most; half of them on ResNet-56 is what selection still tells apart
 
 
 def flips(genes: int) -> float:
@@ -60,6 +61,8 @@ class Variation:
             the children that survive.
 
     Attributes:
+        damage: the model by which filters are exchanged, learnt by the descent and by each such
+            mutation; None where there is no sensitivity.
         mutations: operator by name.
         crossovers: operator by name.
         learners: what a checkpoint has to keep.
@@ -84,8 +87,10 @@ class Variation:
             "swap": self._swap,
         }
         self.crossovers: dict[str, Callable[[Any, Any], Any]] = {"layers": self._layers}
+        self.damage: Damage | None = None
         if isinstance(guidance, Sensitivity):
             self.guidance = guidance = guidance.showing(EXCHANGE_IMAGES)
+            self.damage = Damage(space.genes)
             self.mutations = {
                 "exchange": self._exchange,
                 "remove": self._remove,
@@ -109,11 +114,13 @@ class Variation:
         self.rates = SuccessHistory(
             rate, spread=0.5, low=rate / 20, high=rate * 20, enabled=adaptive
         )
-        self.learners: Mapping[str, Learner] = {
+        self.learners: dict[str, Learner] = {
             "mutate": self.mutation_credit,
             "mate": self.crossover_credit,
             "rate": self.rates,
         }
+        if self.damage is not None:
+            self.learners["damage"] = self.damage
 
     @property
     def _drift_cost(self) -> int:
@@ -220,6 +227,9 @@ class Variation:
             layers=self.space.gene_offsets,
             count=count,
             swaps=int(self.streams.mutate.integers(1, SWAPS + 1)),
+            damage=self.damage,
+            decay=MODEL_DECAY,
+            rng=self.streams.mutate,
         )
 
     def _importance(self, individual: Any) -> None:

@@ -20,7 +20,7 @@ from evoprune.evaluation.guidance import Guidance
 from evoprune.evaluation.sensitivity import Sensitivity
 from evoprune.methods.hierarchical import guidance_of, hierarchical
 from evoprune.methods.masks import SHARPNESS, mask_toolbox
-from evoprune.methods.variation import Variation, flips
+from evoprune.methods.variation import MODEL_DECAY, Variation, flips
 from evoprune.network import datasets
 from evoprune.network.training import train
 from evoprune.running.config import Config
@@ -111,6 +111,23 @@ def test_filters_are_exchanged_and_do_not_drift(whole: Path) -> None:
     assert 32 <= mask.count() < 40
     assert passes["guidance"] == 2 * variation.guidance.cost
     assert int(table(whole, "log.csv")[-1]["passes_guidance"]) > 0
+
+
+def test_all_exchanges_of_a_run_learn_one_model_which_its_checkpoints_keep() -> None:
+    problem = prepare(Config(genes="filters"), Streams(0))
+    passes, streams = problem.passes, problem.streams
+    first, second = (
+        Variation(problem.space, problem.sensitivity(), streams, passes, cost=1) for _ in range(2)
+    )
+    mask = individual_type("mask", 2).from_numpy(np.arange(80) % 2 == 0)
+    weights = [0.0]
+    for _ in range(3):
+        first.mutations["exchange"](mask)
+        weights.append(first.damage.weight)
+    shown = first.guidance.count
+    assert np.diff(weights) == pytest.approx(shown - (1 - MODEL_DECAY) * np.array(weights[:-1]))
+    second.learners["damage"].restore(first.learners["damage"].state())
+    assert second.damage.of(mask.to_numpy()) == first.damage.of(mask.to_numpy())
 
 
 def test_baselines_are_measured_only_where_each_layer_keeps_a_filter(whole: Path) -> None:

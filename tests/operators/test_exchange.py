@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,24 @@ def test_the_model_of_linear_outputs_is_their_damage_at_every_mask() -> None:
     damage.learn(np.ones(GENES), ROWS, MISSES)
     for bits in RNG.random((20, GENES)) < 0.5:
         assert damage.of(bits) == pytest.approx(cost(bits))
+
+
+def test_every_row_weighs_alike_whichever_call_brought_it() -> None:
+    parts, whole = Damage(GENES), Damage(GENES)
+    whole.learn(np.ones(GENES), ROWS, MISSES)
+    parts.learn(np.ones(GENES), ROWS[:7], MISSES[:7])
+    parts.learn(np.ones(GENES), ROWS[7:], MISSES[7:], decay=1.0)
+    for bits in RNG.random((20, GENES)) < 0.5:
+        assert parts.of(bits) == pytest.approx(whole.of(bits))
+
+
+def test_a_model_goes_on_from_its_state() -> None:
+    damage, other = Damage(GENES), Damage(GENES)
+    damage.learn(np.ones(GENES), ROWS[:9], MISSES[:9])
+    other.restore(damage.state())
+    for each in (damage, other):
+        each.learn(np.zeros(GENES), ROWS, MISSES, decay=0.5)
+    assert other.of([1, 0] * 4) == damage.of([1, 0] * 4)
 
 
 def test_rows_of_two_masks_weigh_by_the_decay() -> None:
@@ -95,7 +113,7 @@ def test_a_model_that_is_handed_over_learns() -> None:
     damage = Damage(GENES)
     exchanged([1] * GENES, damage=damage)
     exchanged([1] * GENES, damage=damage, decay=0.5)
-    assert damage.weight == 1.5
+    assert damage.weight == 1.5 * len(ROWS)
 
 
 @pytest.mark.parametrize(
@@ -110,3 +128,43 @@ def test_a_model_that_is_handed_over_learns() -> None:
 def test_settings_out_of_range_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         exchanged([1] * GENES, **settings)
+
+
+def drawn(seed: int, **settings: Any) -> BitString:
+    return exchanged([1, 1, 1, 1, 0, 0, 0, 0], rng=np.random.default_rng(seed), **settings)
+
+
+def test_a_drawn_exchange_moves_as_many_pairs_as_asked_and_no_gene_twice() -> None:
+    before = np.array([1, 1, 1, 1, 0, 0, 0, 0])
+    for seed, swaps in product(range(5), (1, 2, 3)):
+        mask = drawn(seed, swaps=swaps).to_numpy()
+        assert mask.sum() == 4 and np.count_nonzero(mask != before) == 2 * swaps
+
+
+def test_drawn_from_one_pair_it_is_the_best_exchange() -> None:
+    assert drawn(0, swaps=1, best=1) == exchanged([1, 1, 1, 1, 0, 0, 0, 0], swaps=1)
+
+
+def test_drawn_from_the_best_pairs_the_others_never_come() -> None:
+    pairs = {}
+    for leaving, coming in product(range(4), range(4, 8)):
+        bits = np.array([1, 1, 1, 1, 0, 0, 0, 0])
+        bits[[leaving, coming]] = 0, 1
+        pairs[tuple(bits)] = cost(bits)
+    best = set(sorted(pairs, key=pairs.__getitem__)[:3])
+    assert {tuple(drawn(seed, swaps=1, best=3).to_numpy()) for seed in range(40)} == best
+
+
+def test_a_drawn_exchange_is_the_same_for_the_same_seed() -> None:
+    assert drawn(3) == drawn(3)
+
+
+def test_no_draw_takes_the_last_gene_of_a_layer() -> None:
+    bits = [1, 0, 1, 1, 1, 0, 0, 0]
+    for seed in range(10):
+        mask = exchanged(bits, layers=[0, 2, 5, GENES], rng=np.random.default_rng(seed))
+        assert mask.to_numpy()[:2].any() and mask.to_numpy()[2:5].any()
+
+
+def test_where_all_are_kept_there_is_nothing_to_draw() -> None:
+    assert exchanged([1] * GENES, rng=np.random.default_rng(0)).count() == GENES
