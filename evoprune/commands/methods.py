@@ -14,7 +14,7 @@ from evoprune.methods.emofp_settings import Emofp
 from evoprune.methods.hierarchical import hierarchical
 from evoprune.methods.microbial_ga import microbial_ga
 from evoprune.methods.microbial_settings import MicrobialConfig
-from evoprune.running.config import SIZES, Config, Settings
+from evoprune.running.config import Config, Settings
 from evoprune.studies import filter_report, microbial_report
 from evoprune.studies.controls import borrowed_baselines
 from evoprune.studies.report import report, table
@@ -71,7 +71,8 @@ def add_hierarchical(command: argparse.ArgumentParser) -> None:
     add(
         "--size",
         default=default.size,
-        help=f"what is minimised beside the measure: {', '.join(SIZES)} (default: %(default)s)",
+        help="what is minimised beside the measure: density, macs, params or latency "
+        "(default: %(default)s)",
     )
     add("--baselines-from", metavar="RUN", help="take the baselines that this run measured")
 

@@ -36,8 +36,6 @@ from deap import base
 from evoprune.errors import InputError
 from evoprune.evaluation.bounds import BoundedEvaluator
 from evoprune.evaluation.guidance import Guidance
-from evoprune.evaluation.latency import Latency
-from evoprune.evaluation.objectives import Objective
 from evoprune.methods.baselines import baseline
 from evoprune.methods.emofp_settings import SIZES, Emofp
 from evoprune.methods.finetuned import FilterOutcome, fine_tune
@@ -88,7 +86,7 @@ def emofp(
     judging: dict[str, Any] = {
         "images": config.search_images,
         "measure": parts.objective or config.measure,
-        "objectives": (size_of(problem, config),),
+        "objectives": (problem.size(SIZES[config.size]),),
     }
     early = config.early and parts.objective is None and config.size != "latency"
     evaluator = problem.evaluator(**judging, early=early).within(space)
@@ -141,13 +139,6 @@ def check_space(space: GeneSpace, config: Emofp) -> FilterSpace:
                 f"got {count}"
             )
     return space
-
-
-def size_of(problem: Problem, config: Emofp) -> str | Objective:
-    """Return what is minimised beside the error, by name, or the measured latency."""
-    if config.size == "latency":
-        return Latency(problem.space, passes=problem.passes).share
-    return SIZES[config.size]
 
 
 def emofp_toolbox(

@@ -96,11 +96,12 @@ def hierarchical(
     try_own(parts.slots, weights.layout())
     decoder = ThresholdDecoder(weights)
     measure = parts.objective or config.measure
+    size = problem.size(config.size)
     evaluator = problem.evaluator(
         images=config.search_images,
         measure=measure,
-        objectives=(config.size,),
-        early=config.early and not parts.objective,
+        objectives=(size,),
+        early=config.early and not parts.objective and isinstance(size, str),
     )
     guidance = guidance_of(problem, toolbox) if config.guided else None
     thresholds = evaluator.within(weights, decode=decoder)
@@ -142,7 +143,7 @@ def hierarchical(
         exact = problem.evaluator(
             images=config.search_images,
             measure=measure,
-            objectives=(config.size,),
+            objectives=(size,),
             precision="fp32",
         )
         near = near_front(judged_anew(near, exact), images=images)

@@ -16,6 +16,7 @@ from evoprune.running.plugins import fingerprint, split
 ALGORITHMS = ("nsga2", "moead")
 MEASURES = ("error", "soft_error")
 SIZES = ("density", "macs", "params")
+LATENCY = "latency"  # a size too, but one that only filters have, and that is measured
 GENES = ("weights", "filters", "neurons", "mixed")
 SLOTS = ("init", "mate", "mutate", "select")  # that an operator of one's own may take
 
@@ -176,8 +177,9 @@ class Config(Settings):
         generations: of phase 1 and of phase 2.
         adaptive: whether phase 2 learns which operators and rates to choose, or draws evenly.
         descent: share of phase 2's passes that the descent of the first masks may take.
-        size: what is minimised beside the measure: "density", "macs" or "params", each as a share
-            of the dense network's.
+        size: what is minimised beside the measure: "density", "macs", "params" or, of filters,
+            "latency", measured on this machine; each as a share of the dense network's. With
+            latency candidates are judged to their last image.
         baselines_from: a run on the same network, data and treatment whose baselines are taken.
         (the others): see `Settings`; operators of one's own are those of phase 2.
     """
@@ -205,8 +207,13 @@ class Config(Settings):
                 "generations: expected two whole numbers of at least 1, for the two phases; got "
                 f"{' '.join(map(str, both))}: write for example --generations 12 12"
             )
-        if self.size not in SIZES:
-            raise unknown("size", self.size, SIZES)
+        if self.size not in (*SIZES, LATENCY):
+            raise unknown("size", self.size, (*SIZES, LATENCY))
+        if self.size == LATENCY and self.genes == "weights":
+            raise InputError(
+                "size: latency is that of a network that was cut, and a weight of zero takes as "
+                "long as any other; write --genes filters"
+            )
         if not 0 <= self.descent <= 1:
             raise InputError(f"descent: expected 0 to 1, got {self.descent}")
         if self.genes == "mixed":

@@ -15,6 +15,7 @@ from torch import nn
 from evoprune.errors import InputError
 from evoprune.evaluation.evaluator import Recalibration
 from evoprune.evaluation.fastpath import FastEvaluator, FastGuidance
+from evoprune.evaluation.latency import Latency
 from evoprune.evaluation.objectives import Objective
 from evoprune.evaluation.precision import resolve_precision
 from evoprune.evaluation.sensitivity import Sensitivity
@@ -129,6 +130,18 @@ class Problem:
             (self.images(split.images[some]), split.labels[some].to(self.device))
             for some in np.array_split(chosen, max(1, len(chosen) // SCORED[1]))
         ]
+
+    def size(self, name: str) -> str | Objective:
+        """Return an objective that says how much is left: by its name, or measured on this machine.
+
+        Args:
+            name: of an objective, or "latency", the time of a forward pass as a share of the dense
+                network's, which is timed now. Its passes are counted apart from the budget.
+
+        Raises:
+            InputError: if latency is asked of weights.
+        """
+        return Latency(self.space, passes=self.passes).share if name == "latency" else name
 
     def guidance(self) -> FastGuidance:
         """Return guidance on a pool of augmented training images."""

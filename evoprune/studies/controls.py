@@ -12,7 +12,7 @@ from evoprune.errors import InputError
 from evoprune.evaluation.evaluator import Evaluator
 from evoprune.methods.baselines import BASELINES, baseline
 from evoprune.methods.fronts import Solution, front_of
-from evoprune.running.config import SIZES, Config
+from evoprune.running.config import LATENCY, SIZES, Config
 from evoprune.running.problem import Problem
 from evoprune.running.rundir import RunDir
 from evoprune.space.genes import GeneSpace
@@ -22,9 +22,15 @@ RANDOM_DENSITIES = (0.3, 0.8)  # random masks are dead long before
 SAME_TREATMENT = ("model", "weights", "data", "recalibrate", "genes", "include", "exclude")
 
 
-def tester(problem: Problem) -> Evaluator:
-    """Return what judges masks on the test split, in single precision: error, and every size."""
-    return problem.evaluator("test", precision="fp32", objectives=SIZES)
+def tester(problem: Problem, *, latency: bool = False) -> Evaluator:
+    """Return what judges masks on the test split, in single precision: error, and every size.
+
+    Args:
+        problem: its test split.
+        latency: whether the time is measured too, the last of the sizes.
+    """
+    sizes = (*SIZES, problem.size(LATENCY)) if latency else SIZES
+    return problem.evaluator("test", precision="fp32", objectives=sizes)
 
 
 def reachable(densities: Sequence[float], space: GeneSpace) -> list[float]:
@@ -40,7 +46,8 @@ def reachable(densities: Sequence[float], space: GeneSpace) -> list[float]:
 def measured(name: str, judge: Evaluator, mask: np.ndarray) -> dict[str, Any]:
     """Return one row: what is left, and the error on the test split; `judge` is `tester`'s."""
     error, *sizes = judge(individual_type("mask", 2).from_numpy(mask))
-    return {"name": name, **dict(zip(SIZES, sizes, strict=True)), "test_error": error}
+    names = (*SIZES, LATENCY)[: len(sizes)]
+    return {"name": name, **dict(zip(names, sizes, strict=True)), "test_error": error}
 
 
 def solution_rows(
@@ -57,7 +64,7 @@ def solution_rows(
         rows.append(
             {
                 "id": place,
-                **{size: row[size] for size in SIZES},
+                **{key: row[key] for key in row if key not in ("name", "test_error")},
                 "search_error": solution.error,
                 "search_value": solution.value,
                 "test_error": row["test_error"],

@@ -40,7 +40,7 @@ def front_figure(
         anchors: two rows, light and heavy, with the size and test_error.
         corridor: the densities of its core and of its support: phase 2 stays between them.
         dense_error: of the network as it was, 0 to 1.
-        size: the column that is the size, "density", "macs" or "params".
+        size: the column that is the size, "density", "macs", "params" or "latency".
         unit: what density is a share of, such as "filters".
     """
     figure, axes = _axes(8.0, 5.8)
@@ -106,6 +106,7 @@ def of_size(size: str, unit: str) -> str:
         "density": f"density (share of {unit} kept",
         "macs": "multiply-adds (share left",
         "params": "parameters (share left",
+        "latency": "latency of a forward pass (share of the dense network's",
     }[size]
 
 

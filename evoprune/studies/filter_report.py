@@ -14,7 +14,6 @@ from torch import nn
 from tqdm import tqdm
 
 from evoprune.evaluation.evaluator import Evaluator
-from evoprune.methods.emofp import size_of
 from evoprune.methods.emofp_settings import Emofp
 from evoprune.methods.filter_baselines import filter_baseline
 from evoprune.methods.filter_counts import counts_in
@@ -50,7 +49,7 @@ def report(
     Returns:
         The table that is printed at the end of a run.
     """
-    timed = (size_of(problem, config),) if config.size == "latency" else ()
+    timed = (problem.size("latency"),) if config.size == "latency" else ()
     judge = problem.evaluator(
         "test", objectives=("density", "macs", "params", *timed), noted=(), precision="fp32"
     )

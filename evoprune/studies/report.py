@@ -10,7 +10,7 @@ import numpy as np
 from evoprune.methods.baselines import baseline
 from evoprune.methods.fronts import Outcome, thinned
 from evoprune.passes import KINDS
-from evoprune.running.config import Config
+from evoprune.running.config import LATENCY, Config
 from evoprune.running.problem import Problem
 from evoprune.running.run import Run
 from evoprune.running.rundir import RunDir
@@ -33,7 +33,7 @@ def report(outcome: Outcome, problem: Problem, config: Config, run: Run, folder:
     Returns:
         The table that is printed at the end of a run.
     """
-    judge = tester(problem)
+    judge = tester(problem, latency=config.size == LATENCY)
     dense_row = measured("dense", judge, np.ones(problem.space.size, bool))
     dense_row["search_error"] = outcome.dense_error
     front = solution_rows(outcome.front, judge, bar=run.bar)

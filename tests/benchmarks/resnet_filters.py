@@ -38,6 +38,7 @@ KEPT = (0.75, 0.5, 0.25)
 IMAGES = 2500  # of the search half that judge a candidate
 RATES = (0.005, 0.02, 0.08)  # of the drift; the best by search error is kept
 STEP = 3 * 128  # image passes of a step of the drift
+ONE_SHOT = ("global-magnitude", "layer-uniform")
 PACE = 0.92  # from one rung of the exchange's descent to the next
 DESCENT = 0.3  # share of its passes that the descent takes
 SWAPS = 4  # pairs that one of its mutations exchanges
@@ -101,23 +102,19 @@ def at_random(problem: Problem, kept: float, passes: int) -> np.ndarray:
 
 
 def exchanged(problem: Problem, kept: float, passes: int) -> np.ndarray:
-    """Go down by exchange, then propose exchanges and keep each that is better."""
-    space, rng = problem.space, problem.streams.mutate
-    evaluate, sensitivity = (
-        problem.evaluator(images=IMAGES, measure="soft_error"),
-        problem.sensitivity(),
-    )
-    damage, mask = (
-        Damage(space.size),
-        individual_type("mask", 2).from_numpy(np.ones(space.size, bool)),
-    )
-    rungs = max(1, round(np.log(kept) / np.log(PACE)))
-    counts = np.rint(space.size * np.geomspace(1, kept, rungs + 1)[1:]).astype(int)
-    shown = int(DESCENT * (passes - problem.passes.spent()) / rungs / sensitivity.price)
+    """Begin with the best of a descent by exchange and two one-shot masks; keep what is better."""
+    space, rng, kind = problem.space, problem.streams.mutate, individual_type("mask", 2)
+    evaluate = problem.evaluator(images=IMAGES, measure="soft_error")
+    sensitivity, damage = problem.sensitivity(), Damage(space.size)
     change = partial(mutExchange, layers=space.gene_offsets, damage=damage)
-    for count in counts:
+    mask = kind.from_numpy(np.ones(space.size, bool))
+    rungs = max(1, round(np.log(kept) / np.log(PACE)))
+    shown = int(DESCENT * (passes - problem.passes.spent()) / rungs / sensitivity.price)
+    for count in np.rint(space.size * np.geomspace(1, kept, rungs + 1)[1:]):
         change(mask, sensitivity=sensitivity.showing(shown), count=int(count), decay=0.7)
-    best, few = evaluate(mask)[0], sensitivity.showing(SHOWN)
+    plain = [kind.from_numpy(baseline(name, space, kept)) for name in ONE_SHOT]
+    best, mask = min(((evaluate(one)[0], one) for one in (mask, *plain)), key=lambda pair: pair[0])
+    few = sensitivity.showing(SHOWN)
     while problem.passes.spent() + few.cost + evaluate.cost <= passes:
         (child,) = change(copy(mask), sensitivity=few, swaps=SWAPS, decay=0.98, rng=rng)
         value = evaluate(child)[0]

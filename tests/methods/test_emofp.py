@@ -12,12 +12,14 @@ import pytest
 from torch import nn
 
 from evoprune.errors import InputError
+from evoprune.evaluation.latency import Latency
 from evoprune.methods import emofp as method
 from evoprune.methods.baselines import baseline
 from evoprune.methods.emofp import emofp, first_masks, random_pairs
 from evoprune.methods.emofp_settings import Emofp
 from evoprune.methods.own import parts_of
 from evoprune.methods.random_masks import KIND, mend
+from evoprune.running import problem as problem_module
 from evoprune.running.problem import Problem, prepare
 from evoprune.running.run import Run
 from evoprune.seeding import Streams
@@ -211,7 +213,7 @@ def test_measured_latency_is_minimised_as_a_share_of_the_dense_network_s(
         sizes = [sum(p.numel() for p in network.parameters()) for network in networks]
         return np.tile(np.array(sizes, float), (runs, 1))
 
-    monkeypatch.setattr(method, "Latency", partial(method.Latency, timer=clock))
+    monkeypatch.setattr(problem_module, "Latency", partial(Latency, timer=clock))
     problem, config, run = begin(size="latency")
     front = emofp(problem, config, run).front
     judge = problem.evaluator(objectives=("params",))

@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,14 @@ from torch import nn
 
 from evoprune import cli
 from evoprune.evaluation.guidance import Guidance
+from evoprune.evaluation.latency import Latency
 from evoprune.evaluation.sensitivity import Sensitivity
 from evoprune.methods.hierarchical import guidance_of, hierarchical
 from evoprune.methods.masks import SHARPNESS, mask_toolbox
 from evoprune.methods.variation import MODEL_DECAY, Variation, flips
 from evoprune.network import datasets
 from evoprune.network.training import train
+from evoprune.running import problem as problem_module
 from evoprune.running.config import Config
 from evoprune.running.problem import prepare
 from evoprune.running.run import Run
@@ -163,6 +166,33 @@ def test_the_size_may_be_multiply_adds(start: Start, short_report: None) -> None
     assert summary["size"] == "macs"
     first, *_ = table(folder, "log.csv")
     assert float(first["hypervolume"]) > 0
+
+
+def test_the_size_may_be_measured_latency(
+    start: Start, short_report: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def clock(networks: Any, images: Any, *, runs: int) -> np.ndarray:
+        """Take as many milliseconds as a network has weights."""
+        weights = [sum(p.numel() for p in network.parameters()) for network in networks]
+        return np.tile(np.array(weights, float), (runs, 1))
+
+    monkeypatch.setattr(problem_module, "Latency", partial(Latency, timer=clock))
+    folder = start("--size latency")
+    rows = [row for row in table(folder, "front.csv") if row["on_front"] == "1"]
+    times = [float(row["latency"]) for row in rows]
+    assert times == sorted(times) and 0 < times[0] < times[-1] <= 1
+    values = [float(row["search_value"]) for row in rows]
+    assert values == sorted(values, reverse=True)
+    assert all("latency" in row for row in table(folder, "baselines.csv"))
+    assert json.loads((folder / "summary.json").read_text())["size"] == "latency"
+    (spared,) = {row["spared"] for row in table(folder, "log.csv")}
+    assert spared == "0"
+
+
+def test_latency_of_single_weights_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["run", "hierarchical", "--size", "latency"]) == 2
+    said = capsys.readouterr().err
+    assert "a weight of zero takes as long as any other; write --genes filters" in said
 
 
 def test_an_unknown_size_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
