@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from evoprune.studies.figures import BLUE, GREEN, RED, Rows
 
+TICKS = (1, 2, 3, 5, 7)  # of a decade
 COLUMNS = 2  # panels side by side, where there are several
 CURVES = {
     "fitness": ("black", "-"),
@@ -43,6 +45,7 @@ def curves_figure(curve: Rows, titles: Mapping[str, str]) -> Figure:
             if before["block"] != after["block"]:
                 axes.axvline(after["generation"] - 0.5, color="black", alpha=0.12, lw=1)
         axes.set(title=title, xlabel="generation", ylim=(0, 1))
+        axes.set_ylabel("fitness, computation, sparsity (shares)")
         errors.set_ylabel("error on the search images, %", color=RED)
         errors.set_ylim(bottom=0)
     for axes in panels[len(titles) :]:
@@ -78,7 +81,12 @@ def networks_figure(rows: Rows, controls: Rows, dense_error: float) -> Figure:
                 axes.plot(xs, ys, ls="", **style)
         axes.axhline(100 * dense_error, color="black", lw=1, ls=":", label="dense")
         axes.set(xscale="log", yscale="log", xlabel=label)
+        for axis in (axes.xaxis, axes.yaxis):  # plain numbers, and few of them
+            axis.set_major_locator(LogLocator(subs=TICKS))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.set_minor_locator(NullLocator())
         axes.grid(alpha=0.2)
     left.set_ylabel("test error, %")
+    left.set_title("What pruning costs", loc="left")
     right.legend(fontsize=8, frameon=False)
     return figure

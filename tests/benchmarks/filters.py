@@ -142,7 +142,7 @@ def rows(task: Task, done: Sequence[Row]) -> Iterator[Row]:
     for seed in range(options.seeds):
         for kept in wanted:
             names = [name for name, count in counts.items() if count == kept]
-            for name in (*names, *NAMES):
+            for name in (*names, *options.names):
                 if options.epochs == 0 and name == "soft-filter-pruning":
                     continue
                 key = (options.model, _words(kept), seed, name, *_settings(options).values())
@@ -232,6 +232,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add("--out", type=Path, help="folder of filters.csv")
     add("--kept", type=int, nargs="+", action="append", default=[], help="of each layer")
     add("--masks", metavar="RUN", help="folder of a run on filters")
+    add("--names", nargs="*", choices=NAMES, default=NAMES, help="baselines (default: all)")
     add("--epochs", type=int, default=5, help="of fine-tuning (default: %(default)s)")
     add("--rate", type=float, default=0.01, help="of its first step (default: %(default)s)")
     add("--schedule", choices=("cosine", "plateau"), default="cosine", help="how it falls")
