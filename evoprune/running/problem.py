@@ -23,7 +23,7 @@ from evoprune.network import datasets, models
 from evoprune.network.layers import check_mixed
 from evoprune.network.training import train
 from evoprune.passes import Passes
-from evoprune.running.config import Settings
+from evoprune.running.config import LATENCY, Settings
 from evoprune.running.device import usable_device
 from evoprune.running.fitting import (
     check_fit,
@@ -141,7 +141,7 @@ class Problem:
         Raises:
             InputError: if latency is asked of weights.
         """
-        return Latency(self.space, passes=self.passes).share if name == "latency" else name
+        return Latency(self.space, passes=self.passes).share if name == LATENCY else name
 
     def guidance(self) -> FastGuidance:
         """Return guidance on a pool of augmented training images."""

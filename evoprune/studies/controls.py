@@ -30,7 +30,7 @@ def tester(problem: Problem, *, latency: bool = False) -> Evaluator:
         latency: whether the time is measured too, the last of the sizes.
     """
     sizes = (*SIZES, problem.size(LATENCY)) if latency else SIZES
-    return problem.evaluator("test", precision="fp32", objectives=sizes)
+    return problem.evaluator("test", precision="fp32", objectives=sizes, noted=())
 
 
 def reachable(densities: Sequence[float], space: GeneSpace) -> list[float]:
@@ -45,9 +45,18 @@ def reachable(densities: Sequence[float], space: GeneSpace) -> list[float]:
 
 def measured(name: str, judge: Evaluator, mask: np.ndarray) -> dict[str, Any]:
     """Return one row: what is left, and the error on the test split; `judge` is `tester`'s."""
-    error, *sizes = judge(individual_type("mask", 2).from_numpy(mask))
+    return {"name": name, **columns(judge(individual_type("mask", 2).from_numpy(mask)))}
+
+
+def columns(values: Sequence[float]) -> dict[str, float]:
+    """Return what is left, and the error on the test split, by their columns.
+
+    Args:
+        values: that `tester`'s evaluator measured.
+    """
+    error, *sizes = values
     names = (*SIZES, LATENCY)[: len(sizes)]
-    return {"name": name, **dict(zip(names, sizes, strict=True)), "test_error": error}
+    return {**dict(zip(names, sizes, strict=True)), "test_error": error}
 
 
 def solution_rows(

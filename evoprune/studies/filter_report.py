@@ -25,11 +25,13 @@ from evoprune.network.layers import prunable
 from evoprune.network.surgery import shrink
 from evoprune.network.training import error
 from evoprune.passes import KINDS
+from evoprune.running.config import LATENCY
 from evoprune.running.problem import Problem
 from evoprune.running.run import Run
 from evoprune.running.rundir import RunDir
 from evoprune.search.indicators import hypervolume
 from evoprune.space.filters import FilterSpace
+from evoprune.studies.controls import columns, tester
 from evoprune.studies.figures import hypervolume_figure
 from evoprune.studies.filter_figures import front_figure, layers_figure, tuning_figure
 from evoprune.studies.lineage import keep_lineage, png
@@ -49,10 +51,7 @@ def report(
     Returns:
         The table that is printed at the end of a run.
     """
-    timed = (problem.size("latency"),) if config.size == "latency" else ()
-    judge = problem.evaluator(
-        "test", objectives=("density", "macs", "params", *timed), noted=(), precision="fp32"
-    )
+    judge = tester(problem, latency=config.size == LATENCY)
     dense = measured(judge, np.ones(problem.space.size, bool)) | {"id": "", "kept_by_layer": ""}
     dense["search_error"] = outcome.dense_error
     shown = tqdm(outcome.front, desc="test", disable=not run.bar)
@@ -123,15 +122,7 @@ def space_of(problem: Problem) -> FilterSpace:
 
 def measured(judge: Evaluator, mask: np.ndarray) -> Row:
     """Return how much of the network a mask leaves, and its error on the test split."""
-    value, density, macs, params, *latency = judge.judge(mask)
-    return {
-        "kept": int(np.count_nonzero(mask)),
-        "density": density,
-        "macs": macs,
-        "params": params,
-        **({"latency": latency[0]} if latency else {}),
-        "test_error": value,
-    }
+    return {"kept": int(np.count_nonzero(mask)), **columns(judge.judge(mask))}
 
 
 def solution_row(solution: Solution, judge: Evaluator) -> Row:
