@@ -1,0 +1,145 @@
+"""Trunk: a trained network up to its pooled features, frozen, and the head that goes on from there.
+
+What a transfer learns is the head alone; so features are computed once for each image, and kept.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import fx, nn
+
+from evoprune.errors import InputError, unknown
+
+LAST = (nn.Linear, nn.Conv2d)  # kinds of the layer that gives the classes
+
+
+class Trunk(nn.Module):
+    """A network up to one of its tensors, averaged over all positions if it has any.
+
+    Args:
+        model: trained; it stays as it was.
+        layer: whose output the features are; None takes what the last Linear or convolution reads,
+            the one that gives the classes.
+
+    Attributes:
+        layer: whose output the features are.
+
+    Raises:
+        InputError: if the network cannot be followed, there is no such layer, or what it gives is
+            neither (images, features) nor (images, features, height, width).
+    """
+
+    def __init__(self, model: nn.Module, layer: str | None = None) -> None:
+        super().__init__()
+        model = copy.deepcopy(model).eval().requires_grad_(False)
+        graph = _traced(model)
+        node = _read_by_the_last(model, graph) if layer is None else _named(graph, layer)
+        self.layer = str(node.target) if node.op == "call_module" else node.name
+        self.upto = _cut(model, graph, node)
+        self.eval()
+
+    def train(self, mode: bool = True) -> Trunk:
+        """Stay in evaluation mode, whatever is asked for: a trunk is frozen."""
+        return super().train(False)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Map images (batch, channels, height, width) to features (batch, features)."""
+        features = self.upto(images)
+        if features.ndim == 4:
+            features = features.mean((2, 3))
+        if features.ndim != 2:
+            shape = ", ".join(map(str, features.shape[1:]))
+            raise InputError(
+                f"backbone: expected a layer that gives (images, features) or (images, features, "
+                f"height, width); {self.layer} gives (images, {shape}); name another with --layer"
+            )
+        return features
+
+
+class Transferred(nn.Module):
+    """A trunk with a head: one network, from images to the classes of the transfer.
+
+    Args:
+        trunk: frozen.
+        head: from features to logits.
+    """
+
+    def __init__(self, trunk: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.trunk, self.head = trunk, head
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Map images (batch, channels, height, width) to logits (batch, classes)."""
+        return self.head(self.trunk(images))
+
+
+def features_of(
+    trunk: nn.Module, images: torch.Tensor, *, batch: int = 128, size: int | None = None
+) -> torch.Tensor:
+    """Return the features of many images.
+
+    Args:
+        trunk: frozen.
+        images: normalised, shape (images, channels, height, width).
+        batch: images a forward pass.
+        size: height and width that they are brought to first, bilinearly; None leaves them.
+
+    Returns:
+        float32, shape (images, features), on the device of the images.
+    """
+    parts = []
+    with torch.inference_mode():
+        for some in images.split(batch):
+            if size is not None:
+                some = nn.functional.interpolate(some, (size, size), mode="bilinear")
+            parts.append(trunk(some).float())
+    return torch.cat(parts)
+
+
+def _traced(model: nn.Module) -> fx.Graph:
+    """Return what a network computes in evaluation mode, call by call."""
+    try:
+        return fx.Tracer().trace(model)
+    except Exception as cause:  # whatever the forward pass of an unknown network raises
+        raise InputError(
+            f"backbone: {type(model).__name__} cannot be followed by torch.fx: "
+            f"{str(cause).splitlines()[0]}; write its forward pass without branches on values"
+        ) from cause
+
+
+def _named(graph: fx.Graph, layer: str) -> fx.Node:
+    """Return the last call of a layer that the user named, or of a layer inside it."""
+    calls = {str(node.target): node for node in graph.nodes if node.op == "call_module"}
+    inside = [node for name, node in calls.items() if f"{name}.".startswith(f"{layer}.")]
+    if not inside:
+        raise unknown("layer", layer, calls)
+    return inside[-1]
+
+
+def _read_by_the_last(model: nn.Module, graph: fx.Graph) -> fx.Node:
+    """Return what the last Linear or convolution reads."""
+    for node in reversed(graph.nodes):
+        if node.op == "call_module" and isinstance(model.get_submodule(str(node.target)), LAST):
+            source = node.args[0] if node.args else None
+            if isinstance(source, fx.Node) and source.op != "placeholder":
+                return source
+            break
+    raise InputError(
+        f"backbone: {type(model).__name__} has no features that a last Linear layer or convolution "
+        "reads; name the layer that gives them with --layer"
+    )
+
+
+def _cut(model: nn.Module, graph: fx.Graph, node: fx.Node) -> fx.GraphModule:
+    """Return the part of a network that a node needs."""
+    for last in graph.find_nodes(op="output"):
+        graph.erase_node(last)
+    with graph.inserting_after(node):
+        graph.output(node)
+    part = fx.GraphModule(model, graph, type(model).__name__)
+    part.graph.eliminate_dead_code()
+    part.recompile()
+    part.delete_all_unused_submodules()
+    return part
