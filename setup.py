@@ -10,6 +10,7 @@ HERE = Path(__file__).parent
 LINES = (HERE / "requirements.txt").read_text(encoding="utf-8").splitlines()
 REQUIREMENTS = [line.split("#")[0].strip() for line in LINES]
 EXPORT = ["onnx>=1.19.1", "onnxruntime>=1.22.1", "onnxscript>=0.6.2"]
+EXPLAIN = ["captum>=0.9"]  # 0.8 forbids numpy 2
 
 setup(
     name="evoprune",
@@ -34,8 +35,10 @@ setup(
     install_requires=[requirement for requirement in REQUIREMENTS if requirement],
     extras_require={
         "bench": ["pymoo>=0.6.1"],
+        "explain": EXPLAIN,
         "export": EXPORT,
         "test": [
+            *EXPLAIN,
             *EXPORT,
             "mypy>=1.11",
             "pymoo>=0.6.1",

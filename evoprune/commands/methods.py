@@ -9,13 +9,18 @@ from typing import Any
 
 from evoprune.commands.emofp import add_emofp
 from evoprune.commands.microbial import add_microbial
+from evoprune.commands.transfer import add_transfer
 from evoprune.methods.emofp import emofp
 from evoprune.methods.emofp_settings import Emofp
 from evoprune.methods.hierarchical import hierarchical
 from evoprune.methods.microbial_ga import microbial_ga
 from evoprune.methods.microbial_settings import MicrobialConfig
+from evoprune.methods.transfer import transfer
 from evoprune.running.config import Config, Settings
-from evoprune.studies import filter_report, microbial_report
+from evoprune.running.problem import prepare
+from evoprune.running.transfer_settings import Transfer
+from evoprune.running.transferring import prepare_transfer
+from evoprune.studies import filter_report, microbial_report, transfer_report
 from evoprune.studies.controls import borrowed_baselines
 from evoprune.studies.report import report, table
 
@@ -33,6 +38,7 @@ class Method:
         table: from summary.json to the same table.
         add: declares its own options.
         check: refuses settings before any work that need a look at files.
+        prepare: builds the task from settings, streams and weights that an earlier start trained.
     """
 
     summary: str
@@ -42,6 +48,7 @@ class Method:
     table: Callable[[Mapping[str, Any]], str]
     add: Callable[[argparse.ArgumentParser], None]
     check: Callable[[Any], object] = lambda config: None
+    prepare: Callable[..., Any] = prepare
 
 
 def add_hierarchical(command: argparse.ArgumentParser) -> None:
@@ -108,5 +115,14 @@ METHODS: dict[str, Method] = {
         microbial_report.report,
         microbial_report.table,
         add_microbial,
+    ),
+    "transfer": Method(
+        "which features the head on a frozen backbone needs: error, size, robustness",
+        Transfer,
+        transfer,
+        transfer_report.report,
+        transfer_report.table,
+        add_transfer,
+        prepare=prepare_transfer,
     ),
 }

@@ -10,12 +10,11 @@ from typing import Any
 import torch
 
 from evoprune.commands.methods import METHODS, Method
-from evoprune.commands.settings import add_settings, settings_of
+from evoprune.commands.settings import add_mask_settings, add_settings, settings_of
 from evoprune.errors import CandidateError, InputError, OperatorError, unknown
 from evoprune.methods.own import check_own, parts_of, try_own
 from evoprune.running.checkpoint import pack_individuals
-from evoprune.running.config import Settings
-from evoprune.running.problem import prepare
+from evoprune.running.config import MaskSettings, Settings
 from evoprune.running.run import Run
 from evoprune.running.rundir import RunDir
 from evoprune.search.lineage import Lineage
@@ -28,7 +27,10 @@ def add(commands: Any) -> None:
     methods = run.add_subparsers(required=True, metavar="METHOD", dest="method")
     for name, method in METHODS.items():
         one = methods.add_parser(name, help=method.summary)
-        add_settings(one, method.settings())
+        default = method.settings()
+        add_settings(one, default)
+        if isinstance(default, MaskSettings):
+            add_mask_settings(one, default)
         method.add(one)
         one.set_defaults(call=_run)
     for name, call, text in (
@@ -95,12 +97,14 @@ def _drive(config: Settings, folder: RunDir, *, resume: bool) -> int:
     streams = Streams(config.seed)
     check_own(parts.slots, streams, guided=config.guided)
     trained = folder.path / "weights.pt"
-    problem = prepare(config, streams, trained=trained if resume and trained.exists() else None)
+    weights = trained if resume and trained.exists() else None
+    problem = method.prepare(config, streams, trained=weights)
     try_own(parts.slots, problem.space.layout())
     if not resume:
         if config.weights is None:
-            folder.write_tensors("weights.pt", problem.space.model.state_dict())
-        config = replace(config, precision=problem.precision)  # "auto" is decided
+            folder.write_tensors("weights.pt", problem.model.state_dict())
+        if isinstance(config, MaskSettings):
+            config = replace(config, precision=problem.precision)  # "auto" is decided
         folder.write_json("config.json", config.to_json())  # last: it makes the folder a run
     watching = None
     if config.lineage:

@@ -18,7 +18,7 @@ from evoprune.errors import InputError
 from evoprune.network import datasets, models, training
 from evoprune.network.course import save
 from evoprune.network.optimising import OPTIMISERS, PRECISIONS, SCHEDULES, Training
-from evoprune.running.config import Settings
+from evoprune.running.config import MaskSettings
 from evoprune.running.device import usable_device
 from evoprune.running.fitting import check_fit
 from evoprune.running.problem import EPOCHS, augmenting
@@ -129,7 +129,7 @@ def _material(options: argparse.Namespace) -> tuple[datasets.Dataset, torch.nn.M
         image_size=shape[-1],
         seed=options.seed,
     )
-    check_fit(Settings(data=name), model, data, name=options.model)
+    check_fit(MaskSettings(data=name), model, data, name=options.model)
     return data, model.to(device)
 
 

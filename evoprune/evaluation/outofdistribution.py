@@ -13,11 +13,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from scipy.stats import rankdata
+from torch import nn
 
 from evoprune.errors import InputError
 
 Score = Callable[[torch.Tensor], torch.Tensor]
 ODIN_TEMPERATURE = 1000.0
+BATCH = 128  # images of a pass through a whole network
 
 
 def max_softmax(logits: torch.Tensor, *, temperature: float = 1.0) -> torch.Tensor:
@@ -49,6 +51,35 @@ def energy(logits: torch.Tensor) -> torch.Tensor:
     Source: Liu, Wang, Owens & Li, 2020, eq. 4, at a temperature of 1.
     """
     return logits.double().logsumexp(1)
+
+
+def perturbed(
+    network: nn.Module, images: torch.Tensor, step: float, *, batch: int = BATCH
+) -> torch.Tensor:
+    """Return what a network says of images after a small step towards what it takes them for.
+
+    Every value of an image moves by `step` in the direction in which the largest tempered
+    probability grows; that of an own image grows more than that of a foreign one.
+
+    Args:
+        network: from images to logits; lent, no gradient is left in it.
+        images: normalised, shape (images, channels, height, width).
+        step: in units of the network's input, above 0; 0 changes nothing.
+        batch: images a forward and backward pass.
+
+    Returns:
+        Logits, shape (images, classes).
+
+    Source: Liang, Li & Srikant, 2018, eq. 2.
+    """
+    parts = []
+    for some in images.split(batch):
+        moved = some.detach().clone().requires_grad_()
+        tempered = (network(moved) / ODIN_TEMPERATURE).log_softmax(1)
+        (slope,) = torch.autograd.grad(tempered.amax(1).sum(), moved)
+        with torch.no_grad():
+            parts.append(network(moved + step * slope.sign()))
+    return torch.cat(parts)
 
 
 SCORES: dict[str, Score] = {

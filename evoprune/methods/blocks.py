@@ -16,7 +16,7 @@ from torch import nn
 
 from evoprune.methods.retraining import Retraining, retrained
 from evoprune.network.recipe import cut_in, rebuild, recipe_of, widened
-from evoprune.running.config import Settings
+from evoprune.running.config import MaskSettings
 from evoprune.running.problem import Problem, space_of
 from evoprune.running.run import Run
 from evoprune.seeding import stream
@@ -35,7 +35,7 @@ class Blocks:
         name: of the search, where the run has several; "" if not.
     """
 
-    def __init__(self, problem: Problem, config: Settings, run: Run, name: str = "") -> None:
+    def __init__(self, problem: Problem, config: MaskSettings, run: Run, name: str = "") -> None:
         self.problem, self.config, self.run, self.name = problem, config, run, name
         self._contents: dict[str, Content] = {}
 

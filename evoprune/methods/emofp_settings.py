@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from evoprune.errors import InputError, unknown
 from evoprune.evaluation.bounds import check_bounds
-from evoprune.running.config import Settings
+from evoprune.running.config import MaskSettings
 
 SIZES = {"filters": "density", "macs": "macs", "params": "params", "latency": "latency"}
 READINGS = ("individual", "gene")
 
 
 @dataclass(frozen=True)
-class Emofp(Settings):
+class Emofp(MaskSettings):
     """All that a run of EMOFP was asked for. The defaults are table 2's, if nothing else is said.
 
     Eq. 9 flips each bit with chance pm, the text mutates an individual with chance pm. At pm = .2
@@ -50,7 +50,7 @@ class Emofp(Settings):
         guided: whether the first masks drift along the gradient's opinion, and operators of one's
             own may ask for it (ours).
         random: whether a random search of as many passes is run beside it.
-        (the others): see `Settings`.
+        (the others): see `MaskSettings`.
     """
 
     method: str = "emofp"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import isclose
 
 from evoprune.errors import InputError, unknown
-from evoprune.running.config import Settings
+from evoprune.running.config import MaskSettings
 
 Lambdas = tuple[float, float, float]
 TABLE_1: tuple[Lambdas, ...] = ((0.3, 0.4, 0.3), (0.5, 0.5, 0.0), (0.5, 0.0, 0.5), (0.8, 0.1, 0.1))
@@ -15,7 +15,7 @@ COMPUTATIONS = {"convolutions": "conv_macs", "network": "macs"}
 
 
 @dataclass(frozen=True)
-class MicrobialConfig(Settings):
+class MicrobialConfig(MaskSettings):
     """All that a run of the microbial GA was asked for.
 
     Attributes:
@@ -47,7 +47,7 @@ class MicrobialConfig(Settings):
             alone: a trail from the dense network to the last (ours).
         controls: whether beside each network that is retrained at the end one of as many genes,
             drawn at random, is trained as long.
-        (the others): see `Settings`; operators of one's own take the slots mate and mutate, and
+        (the others): see `MaskSettings`; operators of one's own take the slots mate and mutate, and
             with nsga2 select.
     """
 

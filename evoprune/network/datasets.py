@@ -5,10 +5,14 @@ Start reading at `load`. `train` is for training, importance and guidance; `sear
 
 - `search_from="train"`: the network is trained here. `search` is the last tenth (of the
   digits: fifth) of a fixed permutation of the training images that holds all classes alike, cut
-  off before training; `test` is the official test set.
+  off before training; `test` is the official test set. A folder that has none gives a fifth of all
+  its images to each of the two.
 - `search_from="test"`: a published network has seen all training images. The official test images
   are permuted by a fixed permutation; `search` is the first half, `test` the second. Say so beside
   the figures.
+
+A name may choose some of the classes, as `digits:5-9` does (see `subsets`): the splits are then
+those of the whole data set, cut down to these classes.
 
 `normalise` makes the network's input of the bytes; `augment` shifts and mirrors the bytes.
 """
@@ -28,6 +32,7 @@ from torch.nn import functional
 
 from evoprune.errors import InputError, unknown
 from evoprune.network import reading
+from evoprune.network.subsets import base_name, chosen_places
 
 NAMES = ("digits", *reading.TORCHVISION, "folder:PATH")
 PUBLISHED = {"cifar10": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))}  # of its checkpoints
@@ -53,6 +58,11 @@ class Split:
         """Return the split that holds the chosen images only, in that order."""
         index = torch.from_numpy(chosen) if isinstance(chosen, np.ndarray) else chosen
         return Split(self.images[index], self.labels[index])
+
+    def relabelled(self, new: torch.Tensor) -> Split:
+        """Return the images under the new label of their class; -1 leaves a class out."""
+        labels = new[self.labels]
+        return Split(self.images[labels >= 0], labels[labels >= 0])
 
 
 @dataclass(frozen=True)
@@ -92,7 +102,8 @@ def load(
     """Load a data set by name and cut it into its three splits.
 
     Args:
-        name: one of `NAMES`; "folder:PATH" for a tree of images PATH/{train,test}/CLASS/.
+        name: one of `NAMES`; "folder:PATH" for a tree of images PATH/{train,test}/CLASS/, or
+            PATH/CLASS/ to be split here. Of the others some classes may be chosen: "digits:5-9".
         root: folder of the data; EVOPRUNE_DATA if None. Digits and folders need none.
         search_from: which official split `search` is cut from; see the module.
         download: let torchvision fetch what is absent.
@@ -100,32 +111,39 @@ def load(
             the first one if None.
 
     Raises:
-        InputError: if the name is unknown, the data are absent or a split would be empty.
+        InputError: if the name is unknown or chooses classes that are not there, the data are
+            absent or a split would be empty.
 
     >>> digits = load("digits")
     >>> len(digits.train), len(digits.search), len(digits.test), digits.train.images.shape[1:]
     (1197, 300, 300, torch.Size([1, 8, 8]))
+    >>> load("digits:5-9").classes
+    ['5', '6', '7', '8', '9']
     """
+    base, share = base_name(name), 0.1
     if name.startswith("folder:"):
         folder = Path(name.removeprefix("folder:")).expanduser()
         train, test, classes = reading.read_tree(folder, image_size=image_size)
+        share = 0.25 if reading.unsplit(folder) else share  # a quarter of four fifths
     elif image_size is not None:
         raise InputError(f"image_size: expected with folder:PATH only, got it with {name}")
-    elif name == "digits":
+    elif base == "digits":
         train, test, classes = reading.read_digits()
-    elif name in reading.TORCHVISION:
-        folder = _root(name, root, download)
-        train, test, classes = reading.read_torchvision(name, folder, download=download)
+        share = 0.2
+    elif base in reading.TORCHVISION:
+        folder = _root(base, root, download)
+        train, test, classes = reading.read_torchvision(base, folder, download=download)
     else:
-        raise unknown("data set", name, NAMES)
-    return split(
-        name,
+        raise unknown("data set", base, NAMES)
+    data = split(
+        base,
         _split(*train),
         _split(*test),
         classes,
         search_from=search_from,
-        search_share=0.2 if name == "digits" else 0.1,
+        search_share=share,
     )
+    return data if name == base else _chosen(data, name)
 
 
 def split(
@@ -162,13 +180,8 @@ def split(
         train, search = train.part(order[:middle]), train.part(order[middle:])
     else:
         raise unknown("search_from", search_from, ("train", "test"))
-    for what, images in (("train", train), ("search", search), ("test", test)):
-        if not len(images):
-            raise InputError(
-                f"data {name}: the split {what} is empty; put more images into the data set"
-            )
     seen = search_from == "test"
-    return Dataset(name, train, search, test, list(classes), mean, deviation, seen)
+    return _filled(Dataset(name, train, search, test, list(classes), mean, deviation, seen))
 
 
 def normalise(images: torch.Tensor, dataset: Dataset) -> torch.Tensor:
@@ -238,6 +251,29 @@ def _root(name: str, root: str | Path | None, download: bool) -> Path:
             "or say download=True to make it"
         )
     return folder
+
+
+def _chosen(data: Dataset, name: str) -> Dataset:
+    """Return the classes that the name chooses; their labels are 0, 1, ... in its order."""
+    places = chosen_places(name, len(data.classes))
+    label = torch.full((len(data.classes),), -1)
+    label[places] = torch.arange(len(places))
+    train, search, test = (part.relabelled(label) for part in (data.train, data.search, data.test))
+    official = train.images if data.seen_all_training else torch.cat([train.images, search.images])
+    mean, deviation = PUBLISHED.get(data.name) or _statistics(official)
+    classes = [data.classes[place] for place in places]
+    seen = data.seen_all_training
+    return _filled(Dataset(name, train, search, test, classes, mean, deviation, seen))
+
+
+def _filled(data: Dataset) -> Dataset:
+    """Return the data set, or refuse one with an empty split."""
+    for what, images in (("train", data.train), ("search", data.search), ("test", data.test)):
+        if not len(images):
+            raise InputError(
+                f"data {data.name}: the split {what} is empty; put more images into the data set"
+            )
+    return data
 
 
 def _split(images: reading.Pixels, labels: reading.Labels) -> Split:

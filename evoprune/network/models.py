@@ -8,7 +8,6 @@ evoprune takes any `nn.Module`.
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,9 @@ from torch import nn
 from torch.nn import functional
 
 from evoprune.errors import InputError, unknown
+from evoprune.network.checkpoints import content_of, note_in, state_dict_in
 from evoprune.network.published import CifarAlexNet, ConvNet, NarrowLeNet, WideLeNet
+from evoprune.network.subsets import base_name
 
 SHOWN = 3  # keys of a checkpoint that an error lists at most
 
@@ -216,6 +217,8 @@ def _torchvision(name: str, classes: int, channels: int, image_size: int) -> nn.
             f"write a model of your own or take one of {', '.join(MODELS)}"
         )
     settings: dict[str, Any] = {"image_size": image_size} if name.startswith("vit_") else {}
+    if name in ("googlenet", "inception_v3"):
+        settings["init_weights"] = True  # as it is when nothing is said, but for a warning
     return models.get_model(name, weights=None, num_classes=classes, **settings)
 
 
@@ -234,9 +237,7 @@ def load_weights(model: nn.Module, path: str | Path, *, trust_pickle: bool = Fal
     Raises:
         InputError: if the file is absent, is no checkpoint, needs trust, or does not fit the model.
     """
-    state = _state_dict(Path(path), trust_pickle)
-    if state and all(str(key).startswith("module.") for key in state):
-        state = {key.removeprefix("module."): value for key, value in state.items()}
+    state = state_dict_in(content_of(path, trust_pickle=trust_pickle), path)
     own = model.state_dict()
     counted = {key for key in own if key.endswith("num_batches_tracked")}  # absent in old files
     shapes = {
@@ -254,13 +255,15 @@ def load_weights(model: nn.Module, path: str | Path, *, trust_pickle: bool = Fal
             f"weights {path}: the checkpoint does not fit the model: "
             f"{'; '.join(part for part in wrong if part)}. Choose the model that it was trained as"
         )
-    model.load_state_dict(state)
+    own.update(state)  # what is absent, and the notes on versions that torch needs, are the model's
+    model.load_state_dict(own)
 
 
 def held_back(path: str | Path, data: str, *, trust_pickle: bool = False) -> bool:
     """Return whether a checkpoint notes that it has seen the split `train` of that data set alone.
 
-    `evoprune train` writes such a note, under "evoprune"; a published checkpoint has none.
+    `evoprune train` writes such a note, under "evoprune"; a published checkpoint has none. Which
+    classes were chosen of the data set does not matter: their splits are cut from the same ones.
 
     Args:
         path: the file, made by `torch.save`.
@@ -270,38 +273,9 @@ def held_back(path: str | Path, data: str, *, trust_pickle: bool = False) -> boo
     Raises:
         InputError: if the file is absent, is no checkpoint or needs trust.
     """
-    content = _content(Path(path), trust_pickle)
-    note = content.get("evoprune") if isinstance(content, dict) else None
-    return isinstance(note, dict) and note.get("held_back") is True and note.get("data") == data
-
-
-def _state_dict(path: Path, trust_pickle: bool) -> dict[str, Any]:
-    """Read the state dict from a checkpoint."""
-    content = _content(path, trust_pickle)
-    if isinstance(content, nn.Module):
-        return dict(content.state_dict())
-    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
-        content = content["state_dict"]
-    if not isinstance(content, dict):
-        raise InputError(f"weights {path}: expected a state dict, got a {type(content).__name__}")
-    return dict(content)
-
-
-def _content(path: Path, trust_pickle: bool) -> Any:
-    """Read all that a checkpoint holds."""
-    if not path.is_file():
-        raise InputError(f"weights: expected a file, found none at {path}")
-    try:
-        return torch.load(path, map_location="cpu", weights_only=not trust_pickle)
-    except pickle.UnpicklingError as cause:
-        if trust_pickle:
-            raise InputError(f"weights {path}: expected a file made by torch.save") from cause
-        raise InputError(
-            f"weights {path}: the file holds more than tensors, or is no checkpoint; reading it "
-            "may run code. If it is your own, say --trust-pickle (trust_pickle=True)"
-        ) from cause
-    except (RuntimeError, EOFError, OSError, AttributeError, ImportError) as cause:
-        raise InputError(f"weights {path}: expected a file made by torch.save") from cause
+    note = note_in(content_of(path, trust_pickle=trust_pickle))
+    same = base_name(str(note.get("data"))) == base_name(data)
+    return same and note.get("held_back") is True
 
 
 def _shape(value: object) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ classes. `evoprune.network.datasets` cuts the three splits from them.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -32,6 +33,7 @@ TORCHVISION = {
 }
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"}
 DIGITS_TEST = 300
+HALVES = ("train", "test")  # folders of a tree that is split
 
 
 def read_digits() -> Official:
@@ -42,11 +44,14 @@ def read_digits() -> Official:
     with np.load(Path(__file__).with_name("digits.npz")) as file:
         images, labels = file["images"], file["labels"].astype(np.int64)
     images = np.round(images[..., None] * (255 / 16)).astype(np.uint8)
+    return *_cut(images, labels, DIGITS_TEST), [str(digit) for digit in range(10)]
+
+
+def _cut(images: Pixels, labels: Labels, test: int) -> tuple[Labelled, Labelled]:
+    """Cut the last so many images of a fixed order that holds all classes alike, for testing."""
     order = stratified(labels)
-    images, labels = images[order], labels[order]
-    cut = len(labels) - DIGITS_TEST
-    classes = [str(digit) for digit in range(10)]
-    return (images[:cut], labels[:cut]), (images[cut:], labels[cut:]), classes
+    first, last = order[:-test], order[-test:]
+    return (images[first], labels[first]), (images[last], labels[last])
 
 
 def read_torchvision(name: str, root: Path, *, download: bool) -> Official:
@@ -90,20 +95,25 @@ def read_tree(
 ) -> Official:
     """Read a tree of images, folder/{train,test}/CLASS/; classes are in alphabetical order.
 
+    A tree without these two, folder/CLASS/, is split here: a fifth of its images, the last of a
+    fixed order that holds all classes alike, is for testing.
+
     Every image is brought to one size and to grey or colour, as the first image is. Names that
     begin with a dot, and files that are no images by their ending, are passed over.
 
     Args:
         folder: of the tree.
         image_size: height and width in pixels; the size of the first image if None.
-        keep: file that takes the decoded images, and is read instead of them the next time, as
-            long as it holds as many images as the tree.
+        keep: file that takes the decoded images of a split tree, and is read instead of them the
+            next time, as long as it holds as many images as the tree.
 
     Raises:
         InputError: if there is no such tree, no image in a half of it, a class in `test` that
             `train` does not know, or a file that cannot be decoded.
     """
-    paths = {half: _files(folder / half) for half in ("train", "test")}
+    if unsplit(folder):
+        return _read_unsplit(folder, image_size)
+    paths = {half: _files(folder / half) for half in HALVES}
     classes = sorted(paths["train"])
     strange = sorted(paths["test"].keys() - paths["train"].keys())
     if strange:
@@ -128,6 +138,26 @@ def read_tree(
             with suppress(OSError):  # a folder that cannot be written to: decode again next time
                 _write(keep, images)
     return (images[0], labels[0]), (images[1], labels[1]), classes
+
+
+def unsplit(folder: Path) -> bool:
+    """Return whether a tree of images has neither of the folders train and test."""
+    return not any((folder / half).is_dir() for half in HALVES)
+
+
+def _read_unsplit(folder: Path, image_size: int | None) -> Official:
+    """Read folder/CLASS/; folders that hold no image are no classes."""
+    found = _files(folder) if folder.is_dir() else {}
+    paths = {label: files for label, files in found.items() if files}
+    if not paths:
+        raise InputError(
+            f"data {folder}: expected images in train/CLASS/ and test/CLASS/, or in CLASS/ to be "
+            "split here; found none of these folders"
+        )
+    labels = np.repeat(np.arange(len(paths)), [len(files) for files in paths.values()])
+    files = [path for label in paths for path in paths[label]]
+    images = _decode(files, *_form(files[0], image_size))
+    return *_cut(images, labels, math.ceil(len(files) / 5)), list(paths)
 
 
 def _files(half: Path) -> dict[str, list[Path]]:

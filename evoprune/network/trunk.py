@@ -64,15 +64,19 @@ class Transferred(nn.Module):
     Args:
         trunk: frozen.
         head: from features to logits.
+        scale: that features are multiplied by on their way.
     """
 
-    def __init__(self, trunk: nn.Module, head: nn.Module) -> None:
+    scale: torch.Tensor
+
+    def __init__(self, trunk: nn.Module, head: nn.Module, scale: float = 1.0) -> None:
         super().__init__()
         self.trunk, self.head = trunk, head
+        self.register_buffer("scale", torch.tensor(scale))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Map images (batch, channels, height, width) to logits (batch, classes)."""
-        return self.head(self.trunk(images))
+        return self.head(self.trunk(images) * self.scale)
 
 
 def features_of(

@@ -31,29 +31,15 @@ class Settings:
         weights: checkpoint file; None trains the network here, on the training split.
         data: name of a data set, or folder:PATH.
         data_root: folder with data sets; the environment's EVOPRUNE_DATA if None.
-        genes: what a bit keeps: "weights", "filters", "neurons" (filters and the units of Linear
-            layers) or "mixed" (filters of convolutions, single weights of Linear layers).
-        include: names or types of the layers to prune; None takes all that `genes` means.
-        exclude: names or types of layers to leave alone.
         population: individuals a generation, at least 4.
         passes: image passes from which on no generation is begun; None sets no limit. A descent
             that was begun is walked to its end, as fast as the budget asks.
         search_images: images of the search split that judge a candidate; all if None.
-        recalibrate: strength of BatchNorm recalibration, 0 (off) to 1.
         guided: whether the gradient's opinion is asked: drift as an operator, and first masks.
-        measure: what is minimised beside the size, "error", "soft_error" or FILE.py:NAME; the
-            front is told in errors either way.
-        precision: of the search: "fp32", "bf16", or "auto" for the faster one of the device. The
-            final front is judged anew in fp32, and test figures are always fp32.
         mate: crossover of the masks: an operator's name, or FILE.py:NAME; None leaves the method's.
             So are `mutate`, `init` (first masks) and `select` (survivors).
         mate_args: settings of that operator by name. So are `mutate_args` and so on.
-        importance: that scores the genes of masks, a name or FILE.py:NAME.
         lineage: whether it is written down who made whom; see `evoprune lineage`.
-        early: whether a candidate that can change nothing any more is given up before its last
-            image: the same individuals are found in fewer passes. Under a budget of passes, what
-            is spared goes into a longer search.
-        memory: megabytes that the activations of a pass may take; None sets no limit.
         seed: of all random streams.
         device: "cpu", "cuda" or another of torch's.
         threads: of torch; None leaves torch's own number.
@@ -67,16 +53,10 @@ class Settings:
     weights: str | None = None
     data: str = "digits"
     data_root: str | None = None
-    genes: str = "filters"
-    include: tuple[str, ...] | None = None
-    exclude: tuple[str, ...] | None = None
     population: int = 24
     passes: int | None = None
     search_images: int | None = None
-    recalibrate: float = 0.0
     guided: bool = False
-    measure: str = "error"
-    precision: str = "fp32"
     mate: str | None = None
     mate_args: dict[str, Any] | None = None
     mutate: str | None = None
@@ -85,10 +65,7 @@ class Settings:
     init_args: dict[str, Any] | None = None
     select: str | None = None
     select_args: dict[str, Any] | None = None
-    importance: str = "magnitude"
     lineage: bool = False
-    early: bool = True
-    memory: float | None = None
     seed: int = 0
     device: str = "cpu"
     threads: int | None = None
@@ -102,12 +79,8 @@ class Settings:
         Raises:
             InputError: naming the argument, what was expected, what came, what to write instead.
         """
-        if self.genes not in GENES:
-            raise unknown("genes", self.genes, GENES)
         if self.population < 4:
             raise InputError(f"population: expected at least 4, got {self.population}")
-        if not 0 <= self.recalibrate <= 1:
-            raise InputError(f"recalibrate: expected 0 to 1, got {self.recalibrate}")
         for name in ("passes", "search_images", "threads"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -117,23 +90,10 @@ class Settings:
         for slot in SLOTS:
             if getattr(self, f"{slot}_args") and not getattr(self, slot):
                 raise InputError(f"{slot}-arg: it is of no operator; name one with --{slot}")
-        if self.importance not in SCORES and split(self.importance)[0] is None:
-            raise unknown("importance", self.importance, SCORES)
-        if self.genes != "weights" and self.importance in SCORES[1:]:
-            raise InputError(
-                f"importance: expected magnitude, or FILE.py:NAME, for {self.genes}; "
-                f"{self.importance} scores single weights: write --genes weights"
-            )
-        if self.measure not in MEASURES and split(self.measure)[0] is None:
-            raise unknown("measure", self.measure, MEASURES)
-        if self.precision not in PRECISIONS:
-            raise unknown("precision", self.precision, PRECISIONS)
-        if self.memory is not None and not self.memory > 0:
-            raise InputError(f"memory: expected more than 0 MB, got {self.memory}")
 
     def objectives(self) -> tuple[str, ...]:
         """Return the names of what is minimised."""
-        return self.measure.rpartition(":")[2], "density"
+        return "error", "density"
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings with the versions that they were run under."""
@@ -148,7 +108,7 @@ class Settings:
 
     def files(self) -> dict[str, str]:
         """Return a fingerprint of each file of the user's that this run takes operators from."""
-        named = [getattr(self, slot) for slot in (*SLOTS, "measure", "importance")]
+        named = [getattr(self, part, None) for part in (*SLOTS, "measure", "importance")]
         paths = {str(split(reference)[0]) for reference in named if reference}
         return {path: fingerprint(path) for path in sorted(paths - {"None"})}
 
@@ -169,7 +129,65 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Config(Settings):
+class MaskSettings(Settings):
+    """What every method can be told that searches masks of a trained network.
+
+    Attributes:
+        genes: what a bit keeps: "weights", "filters", "neurons" (filters and the units of Linear
+            layers) or "mixed" (filters of convolutions, single weights of Linear layers).
+        include: names or types of the layers to prune; None takes all that `genes` means.
+        exclude: names or types of layers to leave alone.
+        recalibrate: strength of BatchNorm recalibration, 0 (off) to 1.
+        measure: what is minimised beside the size, "error", "soft_error" or FILE.py:NAME; the
+            front is told in errors either way.
+        precision: of the search: "fp32", "bf16", or "auto" for the faster one of the device. The
+            final front is judged anew in fp32, and test figures are always fp32.
+        importance: that scores the genes of masks, a name or FILE.py:NAME.
+        early: whether a candidate that can change nothing any more is given up before its last
+            image: the same individuals are found in fewer passes. Under a budget of passes, what
+            is spared goes into a longer search.
+        memory: megabytes that the activations of a pass may take; None sets no limit.
+        (the others): see `Settings`.
+    """
+
+    genes: str = "filters"
+    include: tuple[str, ...] | None = None
+    exclude: tuple[str, ...] | None = None
+    recalibrate: float = 0.0
+    measure: str = "error"
+    precision: str = "fp32"
+    importance: str = "magnitude"
+    early: bool = True
+    memory: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check what is told of masks, and all the rest."""
+        super().__post_init__()
+        if self.genes not in GENES:
+            raise unknown("genes", self.genes, GENES)
+        if not 0 <= self.recalibrate <= 1:
+            raise InputError(f"recalibrate: expected 0 to 1, got {self.recalibrate}")
+        if self.importance not in SCORES and split(self.importance)[0] is None:
+            raise unknown("importance", self.importance, SCORES)
+        if self.genes != "weights" and self.importance in SCORES[1:]:
+            raise InputError(
+                f"importance: expected magnitude, or FILE.py:NAME, for {self.genes}; "
+                f"{self.importance} scores single weights: write --genes weights"
+            )
+        if self.measure not in MEASURES and split(self.measure)[0] is None:
+            raise unknown("measure", self.measure, MEASURES)
+        if self.precision not in PRECISIONS:
+            raise unknown("precision", self.precision, PRECISIONS)
+        if self.memory is not None and not self.memory > 0:
+            raise InputError(f"memory: expected more than 0 MB, got {self.memory}")
+
+    def objectives(self) -> tuple[str, ...]:
+        """Return the names of what is minimised."""
+        return self.measure.rpartition(":")[2], "density"
+
+
+@dataclass(frozen=True)
+class Config(MaskSettings):
     """All that a run of the two-phase method was asked for.
 
     Attributes:
@@ -181,7 +199,7 @@ class Config(Settings):
             "latency", measured on this machine; each as a share of the dense network's. With
             latency candidates are judged to their last image.
         baselines_from: a run on the same network, data and treatment whose baselines are taken.
-        (the others): see `Settings`; operators of one's own are those of phase 2.
+        (the others): see `MaskSettings`; operators of one's own are those of phase 2.
     """
 
     method: str = "hierarchical"

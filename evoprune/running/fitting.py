@@ -11,11 +11,11 @@ from evoprune.evaluation.guidance import DENSE_BATCH
 from evoprune.network import datasets, models
 from evoprune.network.cost import activation_bytes
 from evoprune.network.masks import batchnorms, modes_kept
-from evoprune.running.config import Settings
+from evoprune.running.config import MaskSettings
 from evoprune.space.genes import GeneSpace
 
 
-def has_seen_all(config: Settings, space: GeneSpace | None) -> bool:
+def has_seen_all(config: MaskSettings, space: GeneSpace | None) -> bool:
     """Return whether the network must be taken to have seen all official training images."""
     if space is not None:
         return True
@@ -25,7 +25,7 @@ def has_seen_all(config: Settings, space: GeneSpace | None) -> bool:
     )
 
 
-def check_fit(config: Settings, model: nn.Module, data: datasets.Dataset, *, name: str) -> None:
+def check_fit(config: MaskSettings, model: nn.Module, data: datasets.Dataset, *, name: str) -> None:
     """Refuse a network that cannot judge the images, before it is trained."""
     if config.recalibrate > 0 and not batchnorms(model):
         raise InputError(f"recalibrate: {name} has no BatchNorm layer; leave the option out")
@@ -46,7 +46,12 @@ def check_fit(config: Settings, model: nn.Module, data: datasets.Dataset, *, nam
 
 
 def check_fit_into_memory(
-    config: Settings, model: nn.Module, image: tuple[int, ...], *, guidance: int, calibration: int
+    config: MaskSettings,
+    model: nn.Module,
+    image: tuple[int, ...],
+    *,
+    guidance: int,
+    calibration: int,
 ) -> None:
     """Refuse a memory that does not hold the largest pass whose batch cannot be made smaller.
 

@@ -67,7 +67,7 @@ def chosen(config: Any) -> dict[str, Any]:
     """Return what the settings of a run name in the place of a method's own parts, loaded.
 
     Args:
-        config: with `mate`, `mate_args` and so on, `measure` and `importance`.
+        config: with `mate`, `mate_args` and so on, and perhaps `measure` and `importance`.
 
     Raises:
         InputError: if one cannot be found, or has no such setting.
@@ -82,11 +82,12 @@ def chosen(config: Any) -> dict[str, Any]:
                 found[slot] = settle(operator, own, given=given)
             except ValueError as wrong:
                 raise InputError(f"{slot}: {wrong}") from None
-    if split(config.measure)[0] is not None:
-        found["objective"] = load(config.measure, modules=modules)
-    if config.importance != "magnitude":
-        ours = split(config.importance)[0] is None
-        asked = config.importance
+    measure = getattr(config, "measure", "error")
+    if split(measure)[0] is not None:
+        found["objective"] = load(measure, modules=modules)
+    asked = getattr(config, "importance", "magnitude")
+    if asked != "magnitude":
+        ours = split(asked)[0] is None
         found["importance"] = asked if ours else load(asked, modules=modules)
     return found
 

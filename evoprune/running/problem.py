@@ -21,9 +21,10 @@ from evoprune.evaluation.precision import resolve_precision
 from evoprune.evaluation.sensitivity import Sensitivity
 from evoprune.network import datasets, models
 from evoprune.network.layers import check_mixed
+from evoprune.network.subsets import base_name
 from evoprune.network.training import train
 from evoprune.passes import Passes
-from evoprune.running.config import LATENCY, Settings
+from evoprune.running.config import LATENCY, MaskSettings
 from evoprune.running.device import usable_device
 from evoprune.running.fitting import (
     check_fit,
@@ -76,6 +77,11 @@ class Problem:
     precision: str = "fp32"
     device: str = "cpu"
     memory: float | None = None
+
+    @property
+    def model(self) -> nn.Module:
+        """Return the network, trained and whole."""
+        return self.space.model
 
     def evaluator(
         self,
@@ -184,7 +190,7 @@ def augmentation(data: datasets.Dataset) -> Augmentation:
     An eighth of the width, as is usual for CIFAR. Digits and a user's own images are not mirrored:
     they may be letters.
     """
-    return {"padding": data.train.images.shape[-1] // 8, "flip": data.name in MIRRORED}
+    return {"padding": data.train.images.shape[-1] // 8, "flip": base_name(data.name) in MIRRORED}
 
 
 def augmenting(data: datasets.Dataset, *, shift: int | None = None) -> Callable[..., torch.Tensor]:
@@ -200,7 +206,7 @@ def augmenting(data: datasets.Dataset, *, shift: int | None = None) -> Callable[
 
 
 def prepare(
-    config: Settings,
+    config: MaskSettings,
     streams: Streams,
     *,
     trained: Path | None = None,
@@ -274,7 +280,7 @@ def prepare(
 
 
 def space_of(
-    config: Settings, model: nn.Module, image_shape: tuple[int, ...], passes: Passes
+    config: MaskSettings, model: nn.Module, image_shape: tuple[int, ...], passes: Passes
 ) -> GeneSpace:
     """Return the space of the genes that the settings ask for.
 

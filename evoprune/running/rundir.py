@@ -5,6 +5,8 @@ weights.pt     of a network trained here             checkpoint/  plain arrays, 
 front.csv      a row a solution                      masks.npz    the front's masks, packed
 baselines.csv  the controls                          summary.json figures/
 picks.csv      a row a fine-tuned network            tuned/       their weights; so control/
+features/      of images, by the backbone                heads/       of a transfer, trained
+ensembles.csv  a row an ensemble of heads
 lineage.csv    a row a birth, and operators.csv a row an operator, if the run kept a lineage
 failed.npz     the individual whose evaluation ended the run, if one did
 """
@@ -27,7 +29,8 @@ from evoprune.errors import InputError, said
 
 OWN = ("summary.json", "weights.pt", "log.csv", "front.csv", "baselines.csv", "masks.npz",
        "checkpoint", "figures", "failed.npz", "lineage.csv", "operators.csv",
-       "picks.csv", "tuned", "control", "curve.csv", "retrained")  # fmt: skip
+       "picks.csv", "tuned", "control", "curve.csv", "retrained", "features", "heads",
+       "ensembles.csv")  # fmt: skip
 
 
 class RunDir:

@@ -25,6 +25,7 @@ def nsga2(
     *,
     mating_probability: float = 0.9,
     mutation_probability: float = 1.0,
+    offspring: int | None = None,
     rng: np.random.Generator,
     number: int = 0,
     state: Mapping[str, np.ndarray] | None = None,
@@ -46,6 +47,8 @@ def nsga2(
             evaluated again. The list is not changed.
         mating_probability: chance that a pair of parents is crossed, 0 to 1.
         mutation_probability: chance that a child is mutated, 0 to 1.
+        offspring: children a generation, 1 or more; as many as the population, if None. A few of
+            them make it a steady state: what they learnt is at hand for the next ones.
         rng: draws which are crossed and mutated, and the tournament.
         number: of the generation that the population is.
         state: of that generation; given, even generation 0 is taken for one yielded before.
@@ -55,14 +58,16 @@ def nsga2(
         leaves its individual without a fitness.
 
     Raises:
-        InputError: if the population is under 4 or a probability out of range.
+        InputError: if the population is under 4, there are no offspring, or a probability is out of
+            range.
 
     Source: Deb et al. 2002. differs: room in the tournament is measured among the survivors anew,
     where the paper keeps what was measured before the last front was cut; copies do not compete,
     as long as there are enough others.
     """
-    _check(population, mating_probability, mutation_probability)
+    _check(population, mating_probability, mutation_probability, offspring)
     population, n = [*population], len(population)
+    count = n if offspring is None else offspring
     select_parents = getattr(toolbox, "select_parents", partial(selCrowdedTournament, rng=rng))
     if number == 0 and not state:
         evaluate(toolbox, population)
@@ -71,22 +76,22 @@ def nsga2(
         number += 1
         # Step 1: parents P_t become offspring Q_t by tournament, crossover and mutation.
         assignCrowding(population)
-        offspring = [toolbox.clone(parent) for parent in select_parents(population, n)]
-        for i in range(0, n - 1, 2):
+        children = [toolbox.clone(parent) for parent in select_parents(population, count)]
+        for i in range(0, count - 1, 2):
             if rng.random() < mating_probability:
-                offspring[i : i + 2] = toolbox.mate(*offspring[i : i + 2])
-                del offspring[i].fitness.values, offspring[i + 1].fitness.values
-        for i in range(n):
+                children[i : i + 2] = toolbox.mate(*children[i : i + 2])
+                del children[i].fitness.values, children[i + 1].fitness.values
+        for i in range(count):
             if rng.random() < mutation_probability:
-                (offspring[i],) = toolbox.mutate(offspring[i])
-                del offspring[i].fitness.values
+                (children[i],) = toolbox.mutate(children[i])
+                del children[i].fitness.values
         if hasattr(toolbox, "trial"):
-            evaluated = judge_offspring(toolbox, population, offspring)
-            offspring = [child for child in offspring if child.fitness.valid]
+            evaluated = judge_offspring(toolbox, population, children)
+            children = [child for child in children if child.fitness.valid]
         else:
-            evaluated = evaluate(toolbox, offspring)
+            evaluated = evaluate(toolbox, children)
         # Steps 2 to 4: sort R_t, the union of both, and fill P_t+1 from its best fronts.
-        population = toolbox.select(distinct(population + offspring, n), n)
+        population = toolbox.select(distinct(population + children, n), n)
         yield Generation(number, population, evaluated, {"number": np.array(number)})
 
 
@@ -126,8 +131,12 @@ def check_size(population: Sequence[Any]) -> None:
         )
 
 
-def _check(population: Sequence[Any], mating: float, mutation: float) -> None:
+def _check(
+    population: Sequence[Any], mating: float, mutation: float, offspring: int | None
+) -> None:
     check_size(population)
+    if offspring is not None and offspring < 1:
+        raise InputError(f"offspring: expected at least 1, got {offspring}; write offspring=2")
     for name, chance in (("mating_probability", mating), ("mutation_probability", mutation)):
         if not 0 <= chance <= 1:
             raise InputError(f"{name}: expected 0 to 1, got {chance}; write {name}=0.9")

@@ -125,7 +125,7 @@ def hypervolume_figure(log: Rows) -> Figure:
         )
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _thousands(value)))
     axes.set_xlabel("image passes spent (forward 1, forward with backward 3)")
-    axes.set_ylabel("hypervolume on search images\n(reference (1, 1); own front and measure)")
+    axes.set_ylabel("hypervolume on search images\n(reference all ones; own front and measure)")
     axes.set_title("What the passes bought", loc="left")
     axes.legend(frameon=False)
     return figure

@@ -71,7 +71,7 @@ def report(
         "method": config.method,
         "seed": config.seed,
         "dense": dense | {"filters": problem.space.size},
-        "splits": splits(problem),
+        "splits": splits(problem.data),
         "passes": {kind: int(run.passes[kind]) for kind in KINDS},
         "spared": int(run.passes["spared"]),
         "repaired": int(run.passes["repaired"]),

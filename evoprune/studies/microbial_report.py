@@ -72,7 +72,7 @@ def report(
         "algorithm": config.algorithm,
         "seed": config.seed,
         "dense": dense | {"genes": problem.space.size},
-        "splits": splits(problem),
+        "splits": splits(problem.data),
         "passes": {kind: int(run.passes[kind]) for kind in KINDS},
         "spared": int(run.passes["spared"]),
         "not_finite": int(run.passes["not finite"]),

@@ -9,6 +9,7 @@ import numpy as np
 
 from evoprune.methods.baselines import baseline
 from evoprune.methods.fronts import Outcome, thinned
+from evoprune.network.datasets import Dataset
 from evoprune.passes import KINDS
 from evoprune.running.config import LATENCY, Config
 from evoprune.running.problem import Problem
@@ -108,7 +109,7 @@ def summarise(
             "unit": problem.space.unit,
         },
         "size": config.size,
-        "splits": splits(problem),
+        "splits": splits(problem.data),
         "passes": {kind: int(run.passes[kind]) for kind in KINDS},
         "spared": int(run.passes["spared"]),
         "not_finite": int(run.passes["not finite"]),
@@ -133,9 +134,8 @@ def summarise(
     }
 
 
-def splits(problem: Problem) -> dict[str, str]:
+def splits(data: Dataset) -> dict[str, str]:
     """Say in words which images judged in the search, and which are the figures' own."""
-    data = problem.data
     if data.seen_all_training:
         which = "half of the official test images; the network has seen all training images"
         return {

@@ -213,11 +213,6 @@ def test_grey_images_have_one_channel(tmp_path: Path) -> None:
     assert images.shape == (1, 1, 3, 3) and int(images.min()) == 200
 
 
-def test_a_folder_without_the_two_halves_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"found no folder .*train"):
-        load(f"folder:{tmp_path}")
-
-
 def test_a_half_without_images_is_refused(tree: Path) -> None:
     for path in tree.glob("test/*/*.png"):
         path.unlink()

@@ -160,3 +160,10 @@ def test_a_lone_tensor_is_no_state_dict(tmp_path: Path) -> None:
     torch.save(torch.from_numpy(np.zeros(3)), tmp_path / "w.th")
     with pytest.raises(InputError, match="expected a state dict, got a Tensor"):
         load_weights(a_model("lenet"), tmp_path / "w.th")
+
+
+def test_a_whole_network_that_was_trained_in_parallel_loses_the_prefix(tmp_path: Path) -> None:
+    source, model = a_model("lenet", seed=1), a_model("lenet")
+    torch.save(nn.ModuleDict({"module": source}), tmp_path / "whole.pt")
+    load_weights(model, tmp_path / "whole.pt", trust_pickle=True)
+    assert torch.equal(model.conv1.weight, source.conv1.weight)

@@ -73,12 +73,14 @@ def task(
     return Problem(space, images, recalibration, Passes(), Streams(0))
 
 
-@pytest.mark.parametrize("name", ["cifar10", "cifar100", "fashion-mnist"])
+@pytest.mark.parametrize("name", ["cifar10", "cifar100", "fashion-mnist", "cifar10:0-4"])
 def test_images_that_mean_the_same_in_a_mirror_are_mirrored(name: str) -> None:
     assert augmentation(data(name, channels=3))["flip"]
 
 
-@pytest.mark.parametrize("name", ["digits", "mnist", "folder:/x/mnist-like", "folder:/x/cifar10"])
+@pytest.mark.parametrize(
+    "name", ["digits", "mnist", "mnist:0,2", "folder:/x/mnist-like", "folder:/x/cifar10"]
+)
 def test_digits_and_a_users_own_images_are_not_mirrored(name: str) -> None:
     assert not augmentation(data(name))["flip"]
 

@@ -1,0 +1,309 @@
+"""The task of a transfer: a frozen backbone, and the features of all images, computed once.
+
+Start reading at `prepare_transfer`. The features of the test images are computed when the search
+has ended, and somebody asks for them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from evoprune.errors import InputError
+from evoprune.evaluation.heads import Asking, HeadEvaluator, Seen
+from evoprune.evaluation.outofdistribution import balanced
+from evoprune.network import datasets, models
+from evoprune.network.backbones import backbone, brought, mean_and_deviation
+from evoprune.network.heads import Head, fresh_head, narrowed_head, train_head
+from evoprune.network.saliency import taylor
+from evoprune.network.trunk import Transferred, Trunk, features_of
+from evoprune.passes import Passes
+from evoprune.running.device import usable_device
+from evoprune.running.problem import train_here
+from evoprune.running.transfer_settings import Transfer
+from evoprune.seeding import Streams
+from evoprune.space.heads import HeadSpace
+
+Sized = tuple[int, int]  # channels, height and width
+
+
+@dataclass
+class TransferProblem:
+    """A frozen backbone, own and foreign images, and the space of all heads.
+
+    Attributes:
+        config: the settings.
+        model: the backbone, whole.
+        trunk: the backbone up to its features.
+        data: the target; its images are as they came.
+        foreign: data sets that candidates are judged on.
+        unseen: data sets for the final figures alone.
+        form: channels and size that all images are brought to.
+        normal: mean and deviation that normalise them, by channel.
+        passes: image passes by kind.
+        streams: the random streams of the run.
+        space: all heads of the encoding; what its genes matter is known when `grow` has run.
+        start: the head that training begins with, from `grow`.
+        dense: the same, trained.
+        scale: that features are multiplied by, so that the mean square of the training images'
+            is 1: one rate of learning then suits heads on every backbone (ours).
+        keep: folder in which features are kept; None keeps them in memory alone.
+    """
+
+    config: Transfer
+    model: nn.Module
+    trunk: Trunk
+    data: datasets.Dataset
+    foreign: list[datasets.Dataset]
+    unseen: list[datasets.Dataset]
+    form: Sized
+    normal: tuple[tuple[float, ...], tuple[float, ...]]
+    passes: Passes
+    streams: Streams
+    space: HeadSpace
+    start: Head = field(init=False)
+    dense: Head = field(init=False)
+    scale: float = field(init=False, default=1.0)
+    keep: Path | None = field(init=False, default=None)
+    precision: str = field(init=False, default="fp32")
+    _known: dict[str, torch.Tensor] = field(init=False, default_factory=dict)
+
+    @property
+    def asking(self) -> Asking:
+        """Return how heads are asked."""
+        config = self.config
+        return Asking(config.score, self.passes, config.perturbation, self.network)
+
+    def network(self, head: Head) -> Transferred:
+        """Return backbone and head as one network, from normalised images to logits."""
+        return Transferred(self.trunk, head, self.scale).to(self.config.device).eval()
+
+    def evaluator(self) -> HeadEvaluator:
+        """Return who trains and judges candidates."""
+        features, labels = self.training_features()
+        return HeadEvaluator(
+            self.space,
+            self.dense if self.config.inherit else self.start,
+            features,
+            labels,
+            self.seen("search"),
+            self.asking,
+            self.config.training(),
+            seed=self.config.seed,
+            passes=self.passes,
+        )
+
+    def training_features(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return features and labels that heads learn from."""
+        train = self.data.train.part(slice(self.config.train_images))
+        return self.features(train.images, "training"), train.labels.to(self.config.device)
+
+    def seen(self, split: str, *, known: bool = True) -> Seen:
+        """Return own and foreign images of a split; of both kinds as many.
+
+        Args:
+            split: "search" or "test".
+            known: whether the foreign ones are of the data sets of the search, or of others.
+        """
+        own = getattr(self.data, split)
+        if split == "search":
+            own = own.part(slice(self.config.search_images))
+        others = [getattr(data, split).images for data in (self.foreign if known else self.unseen)]
+        rng = np.random.default_rng(0)  # the same ones in every run
+        places = balanced([len(images) for images in others], len(own), rng)
+        chosen = [images[torch.from_numpy(p)] for images, p in zip(others, places, strict=True)]
+        features = [self.features(images) for images in (own.images, *chosen)]
+        images = None
+        if self.config.perturbation > 0:
+            parts = [self.images(some) for some in (own.images, *chosen)]
+            images = parts[0], torch.cat(parts[1:])
+        labels = own.labels.to(self.config.device)
+        return Seen(features[0], labels, torch.cat(features[1:]), images)
+
+    def images(self, raw: torch.Tensor) -> torch.Tensor:
+        """Bring raw images, uint8, to the form that the backbone takes, and normalise them."""
+        channels, size = self.form
+        mean, deviation = (torch.tensor(values).view(1, -1, 1, 1) for values in self.normal)
+        some = brought(raw, channels=channels, size=size)
+        return ((some.float() / 255 - mean) / deviation).to(self.config.device)
+
+    def features(self, raw: torch.Tensor, kind: str = "fitness") -> torch.Tensor:
+        """Return the features of raw images, scaled; each image goes through the backbone once.
+
+        Args:
+            raw: uint8, shape (images, channels, height, width).
+            kind: of image passes that computing them counts as.
+        """
+        name = self._name(raw)
+        if name not in self._known:
+            self._known[name] = self._read(name, raw, kind)
+        return self._known[name] * self.scale
+
+    def _read(self, name: str, raw: torch.Tensor, kind: str) -> torch.Tensor:
+        """Return features from the folder, or else compute them and keep them there."""
+        path = None if self.keep is None else self.keep / f"{name}.npy"
+        if path is not None and path.is_file():
+            return torch.from_numpy(np.load(path)).to(self.config.device)
+        shown = tqdm(raw.split(BATCH), desc="features", leave=False, disable=None)
+        features = torch.cat([features_of(self.trunk, self.images(some)) for some in shown])
+        self.passes[kind] += len(raw)
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            beside = path.with_suffix(".part")
+            with beside.open("wb") as file:
+                np.save(file, features.cpu().numpy())
+            beside.replace(path)
+        return features
+
+    def _name(self, raw: torch.Tensor) -> str:
+        """Return a name for the features of some images by this backbone."""
+        digest = blake2b(repr((self.form, self.normal, self.trunk.layer)).encode(), digest_size=12)
+        for value in self.trunk.state_dict().values():
+            digest.update(value.cpu().contiguous().numpy().tobytes())
+        digest.update(raw.contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+
+BATCH = 512  # images that are brought to the backbone's size at once
+
+
+def prepare_transfer(
+    config: Transfer,
+    streams: Streams,
+    *,
+    trained: Path | None = None,
+) -> TransferProblem:
+    """Build the task of a transfer; `grow` then computes what takes time.
+
+    Args:
+        config: the settings.
+        streams: of the run; "torch" is drawn from where a backbone is trained.
+        trained: weights of the backbone that an earlier start of this run trained.
+
+    Raises:
+        InputError: if backbone and images do not fit together, a foreign data set holds images of
+            the target, or the target has fewer than two classes.
+    """
+    data, *others = [
+        datasets.load(name, root=config.data_root, download=config.download)
+        for name in (config.data, *config.foreign, *config.unseen)
+    ]
+    foreign, unseen = others[: len(config.foreign)], others[len(config.foreign) :]
+    if len(data.classes) < 2:
+        raise InputError(f"data {config.data}: expected two classes or more to tell apart, got one")
+    check_foreign(data, others)
+    for name, split in (("train_images", data.train), ("search_images", data.search)):
+        wanted = getattr(config, name)
+        if wanted is not None and wanted > len(split):
+            option = name.replace("_", "-")
+            raise InputError(f"{option}: expected 1 to {len(split)}, got {wanted}")
+    source = None
+    if config.source is not None:
+        source = datasets.load(config.source, root=config.data_root, download=config.download)
+    device = usable_device(config.device)
+    torch.set_flush_denormal(True)
+    form = form_of(config, source, data)
+    model = network_of(config, source, form, streams, trained).to(device)
+    normal, passes = mean_and_deviation(config.model, source, channels=form[0]), Passes()
+    trunk, space = Trunk(model, config.layer), HeadSpace(1, config.units, config.encoding)
+    task = (config, model, trunk, data, foreign, unseen, form, normal, passes, streams)
+    problem = TransferProblem(*task, space)
+    problem.space = HeadSpace(width_of(problem), config.units, config.encoding, passes=passes)
+    return problem
+
+
+def form_of(config: Transfer, source: datasets.Dataset | None, data: datasets.Dataset) -> Sized:
+    """Return the channels that the backbone takes, and the size that images are brought to."""
+    like = data if source is None else source
+    channels = 3 if source is None else int(source.train.images.shape[1])
+    return channels, config.image_size or int(like.train.images.shape[-1])
+
+
+def network_of(
+    config: Transfer,
+    source: datasets.Dataset | None,
+    form: Sized,
+    streams: Streams,
+    trained: Path | None,
+) -> nn.Module:
+    """Return the backbone with its weights, in evaluation mode."""
+    channels, size = form
+    how = {"channels": channels, "image_size": size}
+    if config.weights is not None:
+        return backbone(
+            config.model, weights=config.weights, trust_pickle=config.trust_pickle, **how
+        )
+    assert source is not None  # the settings saw to it
+    model = models.build(config.model, classes=len(source.classes), **how)
+    if trained is not None:
+        models.load_weights(model, trained)
+    else:
+        train_here(model, source, streams.torch)
+    return model.eval()
+
+
+def check_foreign(data: datasets.Dataset, others: list[datasets.Dataset]) -> None:
+    """Refuse out-of-distribution images that are the target's own.
+
+    Raises:
+        InputError: naming the data set.
+    """
+    parts = ("train", "search", "test")
+    own = {image.numpy().tobytes() for part in parts for image in getattr(data, part).images}
+    for other in others:
+        images = torch.cat([getattr(other, part).images for part in parts])
+        if images.shape[1:] == data.train.images.shape[1:]:
+            same = sum(image.numpy().tobytes() in own for image in images)
+            if same > len(images) // 100:  # black ones may be in both
+                raise InputError(
+                    f"foreign: {same} of the {len(images)} images of {other.name} are the "
+                    f"target's, {data.name}; name a data set of other things"
+                )
+
+
+def width_of(problem: TransferProblem) -> int:
+    """Return how many features the backbone gives.
+
+    Raises:
+        InputError: if it does not take the images; it says what to write.
+    """
+    channels, size = problem.form
+    try:
+        with torch.no_grad():
+            return int(problem.trunk(problem.images(problem.data.train.images[:2])).shape[1])
+    except InputError:
+        raise
+    except Exception as cause:  # whatever a network raises where images do not fit
+        raise InputError(
+            f"model: {problem.config.model} does not take images of {channels}x{size}x{size}: "
+            f"{(str(cause) or repr(cause)).splitlines()[0]}; write a larger --image-size"
+        ) from cause
+
+
+def grow(problem: TransferProblem, folder: Path | None = None) -> None:
+    """Compute the features, train the dense head, and learn from it what each gene matters.
+
+    Args:
+        problem: changed.
+        folder: of the run, for the features where the settings name none.
+    """
+    config, passes = problem.config, problem.passes
+    problem.keep = Path(config.features) if config.features else folder and folder / "features"
+    features, labels = problem.training_features()
+    problem.scale = 1 / max(float(features.square().mean().sqrt()), 1e-12)
+    features = features * problem.scale
+    width, classes = features.shape[1], len(problem.data.classes)
+    problem.start = fresh_head(width, config.units, classes, seed=config.seed).to(config.device)
+    problem.dense = narrowed_head(problem.start)
+    training = config.training()
+    train_head(problem.dense, features, labels, training, seed=config.seed, passes=passes)
+    importance = taylor(problem.dense, features, labels, passes=passes)[config.encoding]
+    problem.space = HeadSpace(
+        width, config.units, config.encoding, importance=importance, passes=passes
+    )
