@@ -45,6 +45,7 @@ setup(
             "pytest>=8.0",
             "pytest-xdist>=3.6",
             "ruff>=0.9",
+            "scikit-learn>=1.5",
         ],
         "docs": ["furo>=2024.8", "myst-parser>=4.0", "sphinx>=8.0", "sphinx-gallery>=0.18"],
     },

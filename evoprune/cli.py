@@ -7,6 +7,7 @@ evoprune check FILE.py        see whether operators keep to what an operator mus
 evoprune xray OPERATOR        draw what an operator does, without any fitness
 evoprune lineage RUN          tell how a solution came to be
 evoprune export RUN           write a network of the front to a file
+evoprune explain RUN          draw what the neurons look at that a transfer keeps
 evoprune enumerate NAME       judge every mask of a small network
 evoprune train --out FILE     train a network from scratch, for a search to come
 """
@@ -18,11 +19,11 @@ import os
 import sys
 from collections.abc import Sequence
 
-from evoprune.commands import check, export, lineage, run, train, xray
+from evoprune.commands import check, explain, export, lineage, run, train, xray
 from evoprune.commands import enumerate as enumeration
 from evoprune.errors import InputError
 
-COMMANDS = (run, check, xray, lineage, export, enumeration, train)
+COMMANDS = (run, check, xray, lineage, export, explain, enumeration, train)
 
 
 class Parser(argparse.ArgumentParser):

@@ -16,7 +16,8 @@ class Passes(Counter[str]):
     `KINDS` are the kinds that cost; "spared" are those that were not needed, because a candidate's
     fate was decided. "evaluations" counts candidates, "cached" those of them that cost nothing,
     "given up" those not judged to the end, and "not finite" those whose logits were not finite.
-    "repaired" counts filters that were put back because a layer would have lost all of its.
+    "repaired" counts filters that were put back because a layer would have lost all of its, and
+    genes that were because a head would have.
 
     >>> passes = Passes()
     >>> passes["guidance"] += 3 * 128

@@ -15,7 +15,7 @@ from deap import base, tools
 
 from evoprune.network.surgery import shrink
 from evoprune.network.training import error, train
-from evoprune.running.config import Settings
+from evoprune.running.config import MaskSettings
 from evoprune.running.problem import prepare
 from evoprune.search.archive import Archive
 from evoprune.search.nsga2 import nsga2
@@ -31,7 +31,7 @@ generations, children, epochs = (3, 8, 1) if fast else (40, 40, 5)
 # A small network, trained here on the digits of the package. Its space finds which channels have to
 # leave together: a filter, its BatchNorm, and the weights of the next layer that read it.
 streams = Streams(0)
-problem = prepare(Settings(genes="filters"), streams)
+problem = prepare(MaskSettings(genes="filters"), streams)
 space, model, digits = problem.space, problem.space.model, problem.data
 for group in space.groups:
     print(group.name, group.size, [f"{member.name}, {member.side}" for member in group.members])

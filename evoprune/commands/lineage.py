@@ -55,10 +55,7 @@ def read_births(folder: RunDir) -> tuple[list[Birth], list[str]]:
     Raises:
         InputError: if the run has not ended, or kept no lineage.
     """
-    if not (folder.path / "summary.json").exists():
-        raise InputError(
-            f"run: {folder.path} has not ended; `evoprune resume {folder.path}` goes on with it"
-        )
+    folder.check_ended()
     if not (folder.path / "lineage.csv").exists():
         raise InputError(
             f"run: {folder.path} kept no lineage; run again with --lineage into another folder"

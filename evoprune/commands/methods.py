@@ -20,7 +20,14 @@ from evoprune.running.config import Config, Settings
 from evoprune.running.problem import prepare
 from evoprune.running.transfer_settings import Transfer
 from evoprune.running.transferring import prepare_transfer
-from evoprune.studies import filter_report, microbial_report, transfer_report
+from evoprune.studies import (
+    exporting,
+    filter_report,
+    kept_masks,
+    microbial_report,
+    transfer_exporting,
+    transfer_report,
+)
 from evoprune.studies.controls import borrowed_baselines
 from evoprune.studies.report import report, table
 
@@ -39,6 +46,8 @@ class Method:
         add: declares its own options.
         check: refuses settings before any work that need a look at files.
         prepare: builds the task from settings, streams and weights that an earlier start trained.
+        export: writes the network of a row of front.csv, as `studies.exporting.export_row` does.
+        sized: adds to rows of front.csv what share of MACs and parameters each network has.
     """
 
     summary: str
@@ -49,6 +58,8 @@ class Method:
     add: Callable[[argparse.ArgumentParser], None]
     check: Callable[[Any], object] = lambda config: None
     prepare: Callable[..., Any] = prepare
+    export: Callable[..., dict[str, Any]] = exporting.export_row
+    sized: Callable[..., list[dict[str, Any]]] = kept_masks.sized
 
 
 def add_hierarchical(command: argparse.ArgumentParser) -> None:
@@ -124,5 +135,7 @@ METHODS: dict[str, Method] = {
         transfer_report.table,
         add_transfer,
         prepare=prepare_transfer,
+        export=transfer_exporting.export_row,
+        sized=transfer_exporting.sized,
     ),
 }

@@ -78,10 +78,7 @@ def _resume(options: argparse.Namespace) -> int:
 
 def _show(options: argparse.Namespace) -> int:
     folder = RunDir(options.run, resume=True)
-    if not (folder.path / "summary.json").exists():
-        raise InputError(
-            f"run: {folder.path} has not ended; `evoprune resume {folder.path}` goes on with it"
-        )
+    folder.check_ended()
     summary = folder.read_json("summary.json")
     print(method_of(summary["method"]).table(summary))
     return 0

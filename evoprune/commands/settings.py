@@ -27,7 +27,8 @@ def add_settings(command: argparse.ArgumentParser, default: Settings) -> None:
     add = command.add_argument
     add("--model", default=default.model, help="network (default: %(default)s)")
     add("--weights", help="checkpoint; without one the network is trained first")
-    add("--data", default=default.data, help="data set, or folder:PATH (default: %(default)s)")
+    text = f"data set, or folder:PATH (default: {default.data})"  # which a method may put off
+    add("--data", default=default.data, help=text)
     add("--data-root", help="folder of the data sets (default: EVOPRUNE_DATA)")
     add("--download", action="store_true", help="let torchvision fetch the data set")
     add("--population", type=int, default=default.population, help="(default: %(default)s)")

@@ -43,7 +43,7 @@ def add_transfer(command: argparse.ArgumentParser) -> None:
     for option, kind, text in (
         ("units", int, "of the hidden layer"),
         ("evaluations", int, "heads that are judged in all"),
-        ("perturbation", float, "size of ODIN's step through the backbone"),
+        ("perturbation", float, "size of ODIN's step through the backbone; 0 leaves it out"),
     ):
         value = getattr(default, option)
         add(f"--{option}", type=kind, default=value, help=f"{text} (default: %(default)s)")
@@ -58,4 +58,8 @@ def add_transfer(command: argparse.ArgumentParser) -> None:
         action="store_false",
         help="train no random and no l1-ranked masks beside the search",
     )
-    command.epilog = f"Without --data: {', '.join(f'{k} {v}' for k, v in EMBEDDED.items())}."
+    told = [
+        f"--{name} {value if isinstance(value, str) else ' '.join(value)}"
+        for name, value in EMBEDDED.items()
+    ]
+    command.epilog = f"Without --data: {' '.join(told)}"

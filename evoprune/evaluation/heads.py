@@ -23,7 +23,7 @@ Values = tuple[float, ...]
 
 
 @dataclass(frozen=True)
-class Seen:
+class Shown:
     """Own and foreign images, as the backbone's features.
 
     Attributes:
@@ -59,6 +59,11 @@ class Answers:
     foreign_logits: np.ndarray
     foreign_scores: np.ndarray
 
+    @property
+    def finite(self) -> bool:
+        """Whether all logits are finite."""
+        return all(np.isfinite(some).all() for some in (self.logits, self.foreign_logits))
+
 
 @dataclass(frozen=True)
 class Asking:
@@ -76,26 +81,25 @@ class Asking:
     perturbation: float = 0.0
     network: Callable[[Head], nn.Module] | None = None
 
-    def __call__(self, head: Head, seen: Seen) -> Answers:
+    def __call__(self, head: Head, shown: Shown) -> Answers:
         """Ask a head about own and foreign images."""
         kinds = []
         with torch.no_grad():
-            logits = [head(seen.own), head(seen.foreign)]
+            logits = [head(shown.own), head(shown.foreign)]
         scored = logits
-        if self.perturbation > 0 and self.network is not None and seen.images is not None:
+        if self.perturbation > 0 and self.network is not None and shown.images is not None:
             network = self.network(head)
-            scored = [perturbed(network, some, self.perturbation) for some in seen.images]
-            self.passes["fitness"] += 4 * len(seen)
+            scored = [perturbed(network, some, self.perturbation) for some in shown.images]
+            self.passes["fitness"] += 4 * len(shown)
         for some, stepped in zip(logits, scored, strict=True):
             kinds += [some.cpu().numpy(), SCORES[self.score](stepped).cpu().numpy()]
-        self.passes["fitness"] += len(seen)
+        self.passes["fitness"] += len(shown)
         return Answers(*kinds)
 
 
 def judged(answers: Answers, labels: torch.Tensor) -> tuple[float, float]:
     """Return error and misranked share; both are 1 if an output is not finite."""
-    outputs = (answers.logits, answers.foreign_logits)
-    if not all(np.isfinite(some).all() for some in outputs):
+    if not answers.finite:
         return 1.0, 1.0
     error = float((answers.logits.argmax(1) != labels.cpu().numpy()).mean())
     return error, 1.0 - auroc(answers.scores, answers.foreign_scores)
@@ -113,11 +117,11 @@ class HeadEvaluator:
         start: a whole head; every candidate begins with its weights, as far as it has them.
         features: of the training images, shape (images, features).
         labels: of them, shape (images,).
-        seen: what the candidates are judged on.
+        shown: what the candidates are judged on.
         asking: how.
         training: of a head.
         seed: of the order of the images.
-        passes: counted into.
+        passes: counted into; as "repaired" the candidates that keep nothing.
 
     Attributes:
         cache: from a genome's digest to all objectives.
@@ -130,7 +134,7 @@ class HeadEvaluator:
         start: Head,
         features: torch.Tensor,
         labels: torch.Tensor,
-        seen: Seen,
+        shown: Shown,
         asking: Asking,
         training: HeadTraining,
         *,
@@ -139,7 +143,7 @@ class HeadEvaluator:
     ) -> None:
         self.space, self.start, self.training = space, start, training
         self.features, self.labels = features, labels
-        self.seen, self.asking, self.seed, self.passes = seen, asking, seed, passes
+        self.shown, self.asking, self.seed, self.passes = shown, asking, seed, passes
         self.cache: dict[bytes, Values] = {}
         self.epochs: list[int] = []
         self._heads: dict[bytes, Head] = {}
@@ -153,8 +157,10 @@ class HeadEvaluator:
             return self.cache[key]
         mask = self.decode(individual)
         head = self.train(mask)
-        error, misranked = judged(self.asking(head, self.seen), self.seen.labels)
-        self.passes["not finite"] += error == misranked == 1.0
+        answers = self.asking(head, self.shown)
+        error, misranked = judged(answers, self.shown.labels)
+        self.passes["repaired"] += not individual.count()
+        self.passes["not finite"] += not answers.finite
         values = (error, self.space.density(mask), misranked)
         self.cache[key] = values
         self._keep(key, head, values)
@@ -168,10 +174,11 @@ class HeadEvaluator:
         """Return the mask of a genome, with at least one gene."""
         return self.space.mask(individual.to_numpy())
 
-    def train(self, mask: Bits) -> Head:
-        """Return a head of a mask, trained."""
+    def train(self, mask: Bits, *, passes: Passes | None = None) -> Head:
+        """Return a head of a mask, trained; counted into the evaluator's own passes if None."""
+        passes = self.passes if passes is None else passes
         head, kept = self.space.narrowed(self.start, mask)
-        with self.passes.timed():
+        with passes.timed():
             taken = train_head(
                 head,
                 self.features,
@@ -179,15 +186,20 @@ class HeadEvaluator:
                 self.training,
                 seed=self.seed,
                 kept=kept,
-                passes=self.passes,
+                passes=passes,
             )
         self.epochs.append(taken)
         return head
 
     def head(self, individual: Any) -> Head:
-        """Return the trained head of a genome; it is trained again if it was forgotten."""
+        """Return the trained head of a genome; it is trained again if it was forgotten.
+
+        That is not counted: it spares memory, and a run that goes on has forgotten all.
+        """
         key = individual.digest()
-        return self._heads[key] if key in self._heads else self.train(self.decode(individual))
+        if key in self._heads:
+            return self._heads[key]
+        return self.train(self.decode(individual), passes=Passes())
 
     def _keep(self, key: bytes, head: Head, values: Values) -> None:
         """Keep a head as long as none that is kept dominates it."""

@@ -58,9 +58,6 @@ def perturbed(
 ) -> torch.Tensor:
     """Return what a network says of images after a small step towards what it takes them for.
 
-    Every value of an image moves by `step` in the direction in which the largest tempered
-    probability grows; that of an own image grows more than that of a foreign one.
-
     Args:
         network: from images to logits; lent, no gradient is left in it.
         images: normalised, shape (images, channels, height, width).
@@ -69,17 +66,29 @@ def perturbed(
 
     Returns:
         Logits, shape (images, classes).
+    """
+    with torch.no_grad():
+        return torch.cat([network(stepped(network, some, step)) for some in images.split(batch)])
+
+
+def stepped(network: nn.Module, images: torch.Tensor, step: float) -> torch.Tensor:
+    """Return images after a small step towards what a network takes them for.
+
+    Every value of an image moves by `step` in the direction in which the largest tempered
+    probability grows; that of an own image grows more than that of a foreign one.
+
+    Args:
+        network: from images to logits; lent, no gradient is left in it.
+        images: normalised, of one batch; not changed.
+        step: see `perturbed`.
 
     Source: Liang, Li & Srikant, 2018, eq. 2.
     """
-    parts = []
-    for some in images.split(batch):
-        moved = some.detach().clone().requires_grad_()
+    with torch.enable_grad():  # whoever asks may have switched it off
+        moved = images.detach().clone().requires_grad_()
         tempered = (network(moved) / ODIN_TEMPERATURE).log_softmax(1)
         (slope,) = torch.autograd.grad(tempered.amax(1).sum(), moved)
-        with torch.no_grad():
-            parts.append(network(moved + step * slope.sign()))
-    return torch.cat(parts)
+    return moved.detach() + step * slope.sign()
 
 
 SCORES: dict[str, Score] = {

@@ -34,14 +34,16 @@ import numpy as np
 from deap import base
 from tqdm import tqdm
 
+from evoprune.errors import InputError
 from evoprune.evaluation.heads import HeadEvaluator, Values
 from evoprune.methods.own import Parts, check_own, parts_of, register_own, try_own
 from evoprune.network.heads import Head
 from evoprune.network.saliency import l1
 from evoprune.records import Generation
+from evoprune.running.growing import grow
 from evoprune.running.run import Run
 from evoprune.running.transfer_settings import Transfer
-from evoprune.running.transferring import TransferProblem, grow
+from evoprune.running.transferring import TransferProblem
 from evoprune.search.archive import Archive
 from evoprune.search.nsga2 import evaluate, nsga2
 from evoprune.search.toolbox import check
@@ -106,10 +108,13 @@ def transfer(
             they ask for by name (see `operators.supply`). They go before those of the settings.
 
     Raises:
-        InputError: if an operator asks for what nobody offers.
+        InputError: if an operator asks for what nobody offers, or a part is given that has no slot.
         OperatorError: if one of them fails.
     """
     parts = parts_of(config, own) if parts is None else parts
+    for name in ("objective", "importance"):
+        if getattr(parts, name) is not None:
+            raise InputError(f"{name}: a transfer has its own; give mate, mutate, init or select")
     check_own(parts.slots, problem.streams, guided=False)
     grow(problem, None if run.directory is None else run.directory.path)
     try_own(parts.slots, problem.space.layout())
@@ -120,12 +125,9 @@ def transfer(
     if run.lineage:
         run.lineage.follow(toolbox, decode=evaluator.decode)
     archive = search(toolbox, problem, config, run)
-    controls = {}
+    controls, count = {}, run.passes["evaluations"] - run.passes["cached"]
     if config.controls:
-        controls = {
-            "random": random_masks(problem, config),
-            "l1": ranked_masks(problem, config),
-        }
+        controls = {"random": random_masks(problem, count), "l1": ranked_masks(problem, count)}
     fronts = {
         name: found_in(trained(name, masks, evaluator, run), evaluator)
         for name, masks in controls.items()
@@ -149,14 +151,14 @@ def transfer_toolbox(
     if config.guided:  # 9
         score, how = space.importance, {"sharpness": SHARPNESS, "rng": streams.init}
         toolbox.register("individual", initImportance, KIND, score, **how)
-        toolbox.register("mutate", mutGuided, score=score, rng=streams.mutate)
+        toolbox.register("mutate", flip_or_exchange, score=score, rng=streams.mutate)
     register_own(toolbox, parts.slots, space.layout(), streams, KIND)
     toolbox.register("population", first_masks, toolbox, config, streams.init)
     check(toolbox, KIND.zeros(space.size))
     return toolbox
 
 
-def mutGuided(individual: Any, *, score: Any, rng: np.random.Generator) -> tuple[Any]:  # noqa: N802
+def flip_or_exchange(individual: Any, *, score: Any, rng: np.random.Generator) -> tuple[Any]:
     """Flip bits at 1 / n, or, every second time, exchange genes by their importance, in place.
 
     Args:
@@ -202,23 +204,22 @@ def search(toolbox: base.Toolbox, problem: TransferProblem, config: Transfer, ru
     return archive
 
 
-def random_masks(problem: TransferProblem, config: Transfer) -> list[Any]:
-    """Draw as many masks as the search may train, of densities from 0 to 1."""
+def random_masks(problem: TransferProblem, count: int) -> list[Any]:
+    """Draw as many masks as the search has trained, of densities from 0 to 1."""
     rng, size = problem.streams.workers, problem.space.size
     return [
-        initDensity(KIND, size, density=float(density), rng=rng)
-        for density in rng.random(config.evaluations)
+        initDensity(KIND, size, density=float(density), rng=rng) for density in rng.random(count)
     ]
 
 
-def ranked_masks(problem: TransferProblem, config: Transfer) -> list[Any]:
-    """Return masks of the genes of the largest l1 norm in the dense head, at as many counts."""
+def ranked_masks(problem: TransferProblem, count: int) -> list[Any]:
+    """Return masks of the genes of the largest l1 norm in the dense head, of as many sizes."""
     score, size = l1(problem.dense)[problem.space.encoding], problem.space.size
     order = np.argsort(-score, kind="stable")
-    counts = np.unique(np.linspace(1, size, min(config.evaluations, size)).round().astype(int))
-    masks = np.zeros((len(counts), size), bool)
-    for mask, count in zip(masks, counts, strict=True):
-        mask[order[:count]] = True
+    sizes = np.unique(np.linspace(1, size, min(count, size)).round().astype(int))
+    masks = np.zeros((len(sizes), size), bool)
+    for mask, kept in zip(masks, sizes, strict=True):
+        mask[order[:kept]] = True
     return [KIND.from_numpy(mask) for mask in masks]
 
 

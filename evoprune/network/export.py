@@ -31,6 +31,25 @@ RECIPE = "recipe.json"
 
 
 @dataclass(frozen=True)
+class Versions:
+    """A network before and after something was removed, and how it is made again.
+
+    Attributes:
+        dense: before.
+        masked: of the old size, with zeros.
+        small: what is written; it computes what the masked one does.
+        recipes: of the dense network, and of the small one.
+        architecture: what recipes are read with; None where they name it themselves.
+    """
+
+    dense: nn.Module
+    masked: nn.Module
+    small: nn.Module
+    recipes: tuple[recipe.Recipe, recipe.Recipe]
+    architecture: nn.Module | None = None
+
+
+@dataclass(frozen=True)
 class Format:
     """A kind of file.
 
@@ -39,13 +58,14 @@ class Format:
         needs: packages beside torch.
         write: writes a module, which may be tried on the images.
         read: makes what runs images of the file, and of the folder it lies in; it may build on a
-            module of the architecture before the cut, but takes every number from the file.
+            module of the architecture before the cut, if one is given, but takes every number from
+            the file.
     """
 
     suffix: str
     needs: tuple[str, ...]
     write: Callable[[nn.Module, Path, torch.Tensor], None]
-    read: Callable[[Path, nn.Module], Network]
+    read: Callable[[Path, nn.Module | None], Network]
 
 
 def export(
@@ -61,7 +81,7 @@ def export(
     timing: Mapping[str, int] | None = None,
     also: Callable[[Network], Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    """Write a pruned network, its recipe and a certificate into a new folder.
+    """Cut a network, and write it with its recipe and a certificate into a new folder.
 
     Args:
         model: the dense network; it stays as it was.
@@ -84,24 +104,50 @@ def export(
         InputError: if the format is unknown, a package is not installed, or the folder is there.
         ExportError: if the network cannot be written so, or what was written does not agree.
     """
-    form, removed = checked(to), cut if shrink else {}
+    checked(to)
+    removed = cut if shrink else {}
+    whole = surgery.apply(model, cut, permanent=True) if masked is None else masked
+    recipes = recipe.recipe_of(model, {}), recipe.recipe_of(model, removed, network=network)
+    versions = Versions(model, whole, surgery.shrink(whole, removed), recipes, _plain(model))
+    return write(versions, folder, images=images, to=to, timing=timing, also=also)
+
+
+def write(
+    versions: Versions,
+    folder: str | Path,
+    *,
+    images: torch.Tensor,
+    to: str = "state-dict",
+    timing: Mapping[str, int] | None = None,
+    also: Callable[[Network], Mapping[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """Write a smaller network with its recipe, and certify that it computes what the masked does.
+
+    Args:
+        versions: of the network.
+        folder: as in `export`, and so are the others, the certificate, and what is raised.
+        images: normalised, 2 or more.
+        to: a key of `FORMATS`.
+        timing: of the measured latency.
+        also: more for the certificate.
+    """
+    form = checked(to)
     if len(images) < 2:
         raise InputError(f"images: expected 2 or more to compare on, got {len(images)}")
-    whole = surgery.apply(model, cut, permanent=True) if masked is None else masked
-    dense, zeroed = _plain(model), _plain(whole)
-    small, images = _plain(surgery.shrink(zeroed, removed)), images.cpu()
+    dense, masked, small = map(_plain, (versions.dense, versions.masked, versions.small))
+    images = images.cpu()
     with appearing(Path(folder)) as place:
         path = place / f"{FILE}{form.suffix}"
-        written = recipe.recipe_of(model, removed, network=network)
-        recipe.write_recipe(written, place / RECIPE)
-        read = _through(form, small, path, dense, images, to)
-        agreement = certificate.agreement(zeroed, small, read, images)
-        with _dense_beside(form, dense, place, images, to) as (before, dense_bytes):
+        recipe.write_recipe(versions.recipes[1], place / RECIPE)
+        read = _through(form, small, path, versions.architecture, images, to)
+        agreement = certificate.agreement(masked, small, read, images)
+        with _dense_beside(form, versions, dense, place, images, to) as (before, dense_bytes):
+            sizes = certificate.sizes(dense, small, dense_bytes, path.stat().st_size)
             content = {
                 "file": path.name,
                 "format": to,
-                "shrunk": bool(written["modules"]),
-                **certificate.sizes(dense, small, dense_bytes, path.stat().st_size),
+                "shrunk": sizes["parameters"]["exported"] < sizes["parameters"]["dense"],
+                **sizes,
                 "macs": certificate.multiply_adds(dense, small, tuple(images.shape[1:])),
                 "latency": certificate.latency(before, read, images, **dict(timing or {})),
                 "agreement": agreement,
@@ -158,14 +204,19 @@ def _plain(model: nn.Module) -> nn.Module:
 
 
 def _through(
-    form: Format, model: nn.Module, path: Path, dense: nn.Module, images: torch.Tensor, to: str
+    form: Format,
+    model: nn.Module,
+    path: Path,
+    architecture: nn.Module | None,
+    images: torch.Tensor,
+    to: str,
 ) -> Network:
     """Write a network and read it again."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the exporters, about themselves
             form.write(model, path, images)
-            return form.read(path, dense)
+            return form.read(path, architecture)
     except InputError:
         raise
     except Exception as cause:  # the exporters follow the network's own code
@@ -175,7 +226,7 @@ def _through(
 
 @contextmanager
 def _dense_beside(
-    form: Format, dense: nn.Module, place: Path, images: torch.Tensor, to: str
+    form: Format, versions: Versions, dense: nn.Module, place: Path, images: torch.Tensor, to: str
 ) -> Iterator[tuple[Network, int]]:
     """Give the dense network in the same format, to be compared with, and the bytes that it takes.
 
@@ -183,10 +234,11 @@ def _dense_beside(
     """
     inside = place / "dense"
     inside.mkdir()
-    recipe.write_recipe(recipe.recipe_of(dense, {}), inside / RECIPE)
+    recipe.write_recipe(versions.recipes[0], inside / RECIPE)
     path = inside / f"{FILE}{form.suffix}"
     try:
-        yield _through(form, dense, path, dense, images, to), path.stat().st_size
+        before = _through(form, dense, path, versions.architecture, images, to)
+        yield before, path.stat().st_size
     finally:
         shutil.rmtree(inside)
 
@@ -195,7 +247,7 @@ def _write_state(model: nn.Module, path: Path, images: torch.Tensor) -> None:
     torch.save({name: value.contiguous() for name, value in model.state_dict().items()}, path)
 
 
-def _read_state(path: Path, model: nn.Module) -> Network:
+def _read_state(path: Path, model: nn.Module | None) -> Network:
     return recipe.rebuild(model, path.with_name(RECIPE), path)
 
 
@@ -203,7 +255,7 @@ def _write_program(model: nn.Module, path: Path, images: torch.Tensor) -> None:
     torch.export.save(torch.export.export(model, (images[:2],), dynamic_shapes=(_batches(),)), path)
 
 
-def _read_program(path: Path, model: nn.Module) -> Network:
+def _read_program(path: Path, model: nn.Module | None) -> Network:
     program = torch.export.load(path).module()
     return lambda images: program(images)  # it is no module that has modes to be kept
 
@@ -222,7 +274,7 @@ def _write_onnx(model: nn.Module, path: Path, images: torch.Tensor) -> None:
     )
 
 
-def _read_onnx(path: Path, model: nn.Module) -> Network:
+def _read_onnx(path: Path, model: nn.Module | None) -> Network:
     """Open a session of as many threads as torch has."""
     import onnxruntime
 

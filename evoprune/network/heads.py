@@ -81,7 +81,7 @@ class Head(nn.Module):
         with torch.random.fork_rng(devices=[]):  # torch's own weights are drawn, and replaced
             self.hidden = nn.Linear(features, units, bias=False)
             self.out = nn.Linear(units, classes)
-        self.register_buffer("chosen", None if chosen is None else torch.from_numpy(chosen))
+        self.register_buffer("chosen", None if chosen is None else torch.tensor(chosen))
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Map features (batch, given features) to logits (batch, classes)."""
@@ -129,6 +129,25 @@ def narrowed_head(
         small.out.weight.copy_(outputs[:, rows])
         small.out.bias.copy_(head.out.bias)
     return small.to(wide.device)
+
+
+def widened_head(head: Head, features: npt.NDArray[np.bool_], units: npt.NDArray[np.bool_]) -> Head:
+    """Return the head of the old size that computes what a narrow one does: zeros are put back.
+
+    Args:
+        head: narrow, of as many features and units as are kept; it stays as it was.
+        features: which of all it reads, bool, shape (features,).
+        units: which of all hidden ones it has, bool, shape (units,).
+    """
+    whole = Head(len(features), len(units), len(head.out.weight))
+    columns, rows = (torch.from_numpy(np.flatnonzero(kept)) for kept in (features, units))
+    with torch.no_grad():
+        for parameter in whole.parameters():
+            parameter.zero_()
+        whole.hidden.weight[rows[:, None], columns] = head.hidden.weight.cpu()
+        whole.out.weight[:, rows] = head.out.weight.cpu()
+        whole.out.bias.copy_(head.out.bias)
+    return whole.to(head.out.weight.device)
 
 
 def train_head(

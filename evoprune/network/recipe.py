@@ -1,9 +1,9 @@
 """How a smaller network is made again from plain data: which channels were kept, and the weights.
 
 A recipe is JSON: for each module that lost something the places that were kept of it, and of how
-many. Start reading at `rebuild`: it takes the architecture as it was, shrinks it by a recipe, and
-loads a state dict into what is left. Nothing is unpickled but tensors, so that a file of somebody
-else's can run no code.
+many. Start reading at `rebuild`: it takes the architecture as it was, shrinks it by a recipe, puts
+a head behind it where the recipe tells of one (`transferred`), and loads a state dict into what is
+left. Nothing is unpickled but tensors, so that a file of somebody else's can run no code.
 """
 
 from __future__ import annotations
@@ -20,10 +20,13 @@ from torch import nn
 
 from evoprune.errors import InputError, said, unknown
 from evoprune.network import models
+from evoprune.network.places import rising
 from evoprune.network.surgery import Cut, Kept, Places, shrink
+from evoprune.network.transferred import check_read, with_head
 
 NAME, VERSION = "evoprune recipe", 1
 SIDES = ("outputs", "inputs")
+OWN_RANGE = "transform_input"  # whether a network of torchvision brings images to a range first
 
 Recipe = Mapping[str, Any]
 
@@ -39,7 +42,8 @@ def recipe_of(
         model: the network before the cut.
         cut: what is kept of its modules; an empty one leaves the network its size.
         network: how `models.build` makes the architecture: `name`, `classes`, `channels`,
-            `image_size`; None for a network of one's own.
+            `image_size`, for some of torchvision's `transform_input`; None for a network of one's
+            own.
 
     >>> model = nn.Sequential(nn.Conv2d(1, 4, 3))
     >>> recipe_of(model, {"0": Kept(outputs=np.array([0, 3]))})["modules"]
@@ -93,7 +97,7 @@ def rebuild(
 
     Args:
         model: the architecture before anything was removed, trained or not; it stays as it was.
-            None builds the one that the recipe names.
+            None builds the one that the recipe names. Of a transferred network it is the backbone.
         recipe: what `recipe_of` returned, or the path of its file.
         weights: a state dict, or the path of one, which is read as plain tensors; None leaves the
             weights of the model, those that are kept.
@@ -109,6 +113,9 @@ def rebuild(
     content = read_recipe(recipe) if isinstance(recipe, str | Path) else _checked(recipe, "it")
     model = _built(content["network"]) if model is None else model
     small = shrink(model, cut_in(content, model)).eval()
+    head = content.get("head")
+    if head is not None:
+        small = with_head(small, head)
     if isinstance(weights, str | Path):
         models.load_weights(small, weights)
     elif weights is not None:
@@ -118,6 +125,8 @@ def rebuild(
             raise InputError(
                 f"weights: they do not fit what the recipe makes of the model: {said(cause)}"
             ) from cause
+    if head is not None:
+        check_read(small, head)
     return small
 
 
@@ -178,7 +187,11 @@ def _built(network: Any) -> nn.Module:
         raise InputError("model: the recipe names no architecture; give the network itself")
     try:
         settings = dict(network)
-        return models.build(settings.pop("name"), **settings)
+        brought = settings.pop(OWN_RANGE, None)
+        model = models.build(settings.pop("name"), **settings)
+        if brought is not None:
+            setattr(model, OWN_RANGE, bool(brought))
+        return model
     except (KeyError, TypeError, ValueError) as cause:
         if isinstance(cause, InputError):
             raise
@@ -209,13 +222,7 @@ def _places(name: str, side: str, entry: Any, module: nn.Module) -> Places:
             f"recipe: it is for {said_size} {side} of {name}, the model has {size}; "
             "give the architecture that was pruned"
         )
-    whole = isinstance(kept, list) and all(type(place) is int for place in kept)
-    if not whole or not kept or sorted(set(kept)) != kept or kept[0] < 0 or kept[-1] >= size:
-        raise InputError(
-            f"recipe: expected rising places from 0 to {size - 1} as the {side} kept of {name}, "
-            f"got {kept!r:.60}; export the network anew"
-        )
-    return np.array(kept, np.int64)
+    return np.array(rising(kept, size, f"{side} kept of {name}"), np.int64)
 
 
 def _size(module: nn.Module, side: str) -> int:

@@ -64,19 +64,24 @@ class Transferred(nn.Module):
     Args:
         trunk: frozen.
         head: from features to logits.
-        scale: that features are multiplied by on their way.
+        mean: that is taken from all features on their way.
+        deviation: that they are then divided by, above 0.
     """
 
-    scale: torch.Tensor
+    mean: torch.Tensor
+    deviation: torch.Tensor
 
-    def __init__(self, trunk: nn.Module, head: nn.Module, scale: float = 1.0) -> None:
+    def __init__(
+        self, trunk: nn.Module, head: nn.Module, mean: float = 0.0, deviation: float = 1.0
+    ) -> None:
         super().__init__()
         self.trunk, self.head = trunk, head
-        self.register_buffer("scale", torch.tensor(scale))
+        self.register_buffer("mean", torch.tensor(mean))
+        self.register_buffer("deviation", torch.tensor(deviation))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Map images (batch, channels, height, width) to logits (batch, classes)."""
-        return self.head(self.trunk(images) * self.scale)
+        return self.head((self.trunk(images) - self.mean) / self.deviation)
 
 
 def features_of(

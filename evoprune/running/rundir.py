@@ -74,6 +74,13 @@ class RunDir:
         if not (above.is_dir() and os.access(above, os.W_OK)):
             raise InputError(f"{argument}: cannot write to {above}; name a folder that can be made")
 
+    def check_ended(self) -> None:
+        """Raise an InputError that says how to go on if the run has not ended."""
+        if not (self.path / "summary.json").exists():
+            raise InputError(
+                f"run: {self.path} has not ended; `evoprune resume {self.path}` goes on with it"
+            )
+
     def write(self, name: str, content: bytes) -> Path:
         """Write a file whole or not at all, and return its path."""
         target = self._target(name)

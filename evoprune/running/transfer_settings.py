@@ -14,9 +14,9 @@ from evoprune.space.heads import ENCODINGS
 ALGORITHMS = ("steady-state", "generational")
 SCHEDULES = {
     "authors": HeadTraining(),
-    "quick": HeadTraining(rate=0.05, batch=128, epochs=30, least=1e-3),
+    "quick": HeadTraining(rate=0.04, batch=128, epochs=40, patience=5, least=2e-3),
 }
-EMBEDDED = {  # what is run where nothing is said: no file is needed
+EMBEDDED: dict[str, Any] = {  # what is run where nothing is said: no file is needed
     "data": "digits:5-9",
     "source": "digits:0-4",
     "foreign": ("digits:0-2",),
@@ -44,7 +44,8 @@ class Transfer(Settings):
         encoding: what a bit keeps: "features", "neurons" or "connections".
         units: of the hidden layer.
         algorithm: "steady-state", NSGA-II with two offspring a step, or "generational" (ours).
-        evaluations: heads judged in all, the first population among them.
+        evaluations: heads judged in all, the first population among them; the last generation is
+            run to its end.
         guided: whether the first masks are drawn by importance and mutation asks for it (ours).
         schedule: how heads are trained: "quick" (ours) or "authors", 600 epochs at a small rate.
         epochs: at most, of a head; None leaves the schedule's. So are `rate` and `batch`.
@@ -58,7 +59,7 @@ class Transfer(Settings):
             leaves it out, as the authors do.
         features: folder in which computed features are kept; the run's own if None.
         controls: whether random masks and l1-ranked ones are trained, as many of each as the
-            search trains.
+            search has trained.
         (the others): see `Settings`; operators of one's own take the search's slots.
 
     Source: Poyatos et al., 2023, as in their code; what is ours is marked.
@@ -91,8 +92,9 @@ class Transfer(Settings):
     def __post_init__(self) -> None:
         """Fill in the embedded task where nothing is said, and check everything."""
         if not self.data:
+            whole = not self.foreign  # the unseen ones go with these
             for name, value in EMBEDDED.items():
-                if not getattr(self, name):
+                if not getattr(self, name) and (whole or name != "unseen"):
                     object.__setattr__(self, name, value)
         super().__post_init__()
         for name, known in (
@@ -134,10 +136,10 @@ class Transfer(Settings):
                 "foreign: expected at least one data set of out-of-distribution images; write for "
                 "example --foreign fashion-mnist"
             )
-        for name in (*self.foreign, *self.unseen):
-            if name == self.data:
+        for option in ("foreign", "unseen"):
+            if self.data in getattr(self, option):
                 raise InputError(
-                    f"foreign: {name} is the target itself; name a data set of other things"
+                    f"{option}: {self.data} is the target itself; name a data set of other things"
                 )
         for name in self.unseen:
             if name in self.foreign:

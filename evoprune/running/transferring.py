@@ -1,12 +1,13 @@
 """The task of a transfer: a frozen backbone, and the features of all images, computed once.
 
-Start reading at `prepare_transfer`. The features of the test images are computed when the search
-has ended, and somebody asks for them.
+Start reading at `prepare_transfer`; `growing` goes on from there. The features of the test images
+are computed when the search has ended, and somebody asks for them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import os
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 
@@ -16,14 +17,14 @@ from torch import nn
 from tqdm import tqdm
 
 from evoprune.errors import InputError
-from evoprune.evaluation.heads import Asking, HeadEvaluator, Seen
+from evoprune.evaluation.heads import Asking, HeadEvaluator, Shown
 from evoprune.evaluation.outofdistribution import balanced
 from evoprune.network import datasets, models
 from evoprune.network.backbones import backbone, brought, mean_and_deviation
-from evoprune.network.heads import Head, fresh_head, narrowed_head, train_head
-from evoprune.network.saliency import taylor
+from evoprune.network.heads import Head
 from evoprune.network.trunk import Transferred, Trunk, features_of
 from evoprune.passes import Passes
+from evoprune.running.apart import check_foreign
 from evoprune.running.device import usable_device
 from evoprune.running.problem import train_here
 from evoprune.running.transfer_settings import Transfer
@@ -48,11 +49,11 @@ class TransferProblem:
         normal: mean and deviation that normalise them, by channel.
         passes: image passes by kind.
         streams: the random streams of the run.
-        space: all heads of the encoding; what its genes matter is known when `grow` has run.
+        space: all heads of the encoding; `growing.grow` finds what its genes matter.
         start: the head that training begins with, from `grow`.
         dense: the same, trained.
-        scale: that features are multiplied by, so that the mean square of the training images'
-            is 1: one rate of learning then suits heads on every backbone (ours).
+        standard: mean and deviation of all features of the training images, two numbers that
+            bring them to 0 and 1: one rate of learning then suits heads on every backbone (ours).
         keep: folder in which features are kept; None keeps them in memory alone.
     """
 
@@ -69,7 +70,7 @@ class TransferProblem:
     space: HeadSpace
     start: Head = field(init=False)
     dense: Head = field(init=False)
-    scale: float = field(init=False, default=1.0)
+    standard: tuple[float, float] = field(init=False, default=(0.0, 1.0))
     keep: Path | None = field(init=False, default=None)
     precision: str = field(init=False, default="fp32")
     _known: dict[str, torch.Tensor] = field(init=False, default_factory=dict)
@@ -82,7 +83,7 @@ class TransferProblem:
 
     def network(self, head: Head) -> Transferred:
         """Return backbone and head as one network, from normalised images to logits."""
-        return Transferred(self.trunk, head, self.scale).to(self.config.device).eval()
+        return Transferred(self.trunk, head, *self.standard).to(self.config.device).eval()
 
     def evaluator(self) -> HeadEvaluator:
         """Return who trains and judges candidates."""
@@ -92,7 +93,7 @@ class TransferProblem:
             self.dense if self.config.inherit else self.start,
             features,
             labels,
-            self.seen("search"),
+            self.shown("search"),
             self.asking,
             self.config.training(),
             seed=self.config.seed,
@@ -104,12 +105,28 @@ class TransferProblem:
         train = self.data.train.part(slice(self.config.train_images))
         return self.features(train.images, "training"), train.labels.to(self.config.device)
 
-    def seen(self, split: str, *, known: bool = True) -> Seen:
+    def shown(self, split: str, *, known: bool = True) -> Shown:
         """Return own and foreign images of a split; of both kinds as many.
 
         Args:
             split: "search" or "test".
             known: whether the foreign ones are of the data sets of the search, or of others.
+        """
+        own, chosen = self.sides(split, known=known)
+        features = [self.features(images) for images in (own.images, *chosen)]
+        images = None
+        if self.config.perturbation > 0:
+            parts = [self.images(some) for some in (own.images, *chosen)]
+            images = parts[0], torch.cat(parts[1:])
+        labels = own.labels.to(self.config.device)
+        return Shown(features[0], labels, torch.cat(features[1:]), images)
+
+    def sides(self, split: str, *, known: bool = True) -> tuple[datasets.Split, list[torch.Tensor]]:
+        """Return the own images of a split, and of each foreign data set some, all as they came.
+
+        Args:
+            split: see `shown`.
+            known: see `shown`.
         """
         own = getattr(self.data, split)
         if split == "search":
@@ -118,13 +135,7 @@ class TransferProblem:
         rng = np.random.default_rng(0)  # the same ones in every run
         places = balanced([len(images) for images in others], len(own), rng)
         chosen = [images[torch.from_numpy(p)] for images, p in zip(others, places, strict=True)]
-        features = [self.features(images) for images in (own.images, *chosen)]
-        images = None
-        if self.config.perturbation > 0:
-            parts = [self.images(some) for some in (own.images, *chosen)]
-            images = parts[0], torch.cat(parts[1:])
-        labels = own.labels.to(self.config.device)
-        return Seen(features[0], labels, torch.cat(features[1:]), images)
+        return own, chosen
 
     def images(self, raw: torch.Tensor) -> torch.Tensor:
         """Bring raw images, uint8, to the form that the backbone takes, and normalise them."""
@@ -134,7 +145,9 @@ class TransferProblem:
         return ((some.float() / 255 - mean) / deviation).to(self.config.device)
 
     def features(self, raw: torch.Tensor, kind: str = "fitness") -> torch.Tensor:
-        """Return the features of raw images, scaled; each image goes through the backbone once.
+        """Return features of raw images, standardised; each image goes through the backbone once.
+
+        That is counted also where the folder has them: rows do not depend on what it holds.
 
         Args:
             raw: uint8, shape (images, channels, height, width).
@@ -142,20 +155,21 @@ class TransferProblem:
         """
         name = self._name(raw)
         if name not in self._known:
-            self._known[name] = self._read(name, raw, kind)
-        return self._known[name] * self.scale
+            self._known[name] = self._read(name, raw)
+            self.passes[kind] += len(raw)
+        mean, deviation = self.standard
+        return (self._known[name] - mean) / deviation
 
-    def _read(self, name: str, raw: torch.Tensor, kind: str) -> torch.Tensor:
+    def _read(self, name: str, raw: torch.Tensor) -> torch.Tensor:
         """Return features from the folder, or else compute them and keep them there."""
         path = None if self.keep is None else self.keep / f"{name}.npy"
         if path is not None and path.is_file():
-            return torch.from_numpy(np.load(path)).to(self.config.device)
+            return loaded(path).to(self.config.device)
         shown = tqdm(raw.split(BATCH), desc="features", leave=False, disable=None)
         features = torch.cat([features_of(self.trunk, self.images(some)) for some in shown])
-        self.passes[kind] += len(raw)
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
-            beside = path.with_suffix(".part")
+            beside = path.with_suffix(f".{os.getpid()}")  # two runs may share the folder
             with beside.open("wb") as file:
                 np.save(file, features.cpu().numpy())
             beside.replace(path)
@@ -173,13 +187,27 @@ class TransferProblem:
 BATCH = 512  # images that are brought to the backbone's size at once
 
 
+def loaded(path: Path) -> torch.Tensor:
+    """Return features that were kept in a file.
+
+    Raises:
+        InputError: if it is damaged.
+    """
+    try:
+        return torch.from_numpy(np.load(path))
+    except (ValueError, OSError, EOFError) as cause:
+        raise InputError(
+            f"features: {path} is damaged; delete it, and they are computed again"
+        ) from cause
+
+
 def prepare_transfer(
     config: Transfer,
     streams: Streams,
     *,
     trained: Path | None = None,
 ) -> TransferProblem:
-    """Build the task of a transfer; `grow` then computes what takes time.
+    """Build the task of a transfer; `growing.grow` then computes what takes time.
 
     Args:
         config: the settings.
@@ -190,6 +218,8 @@ def prepare_transfer(
         InputError: if backbone and images do not fit together, a foreign data set holds images of
             the target, or the target has fewer than two classes.
     """
+    if config.features and Path(config.features).is_file():
+        raise InputError(f"features: expected a folder, {config.features} is a file; name another")
     data, *others = [
         datasets.load(name, root=config.data_root, download=config.download)
         for name in (config.data, *config.foreign, *config.unseen)
@@ -197,7 +227,7 @@ def prepare_transfer(
     foreign, unseen = others[: len(config.foreign)], others[len(config.foreign) :]
     if len(data.classes) < 2:
         raise InputError(f"data {config.data}: expected two classes or more to tell apart, got one")
-    check_foreign(data, others)
+    check_foreign(data, foreign, unseen)
     for name, split in (("train_images", data.train), ("search_images", data.search)):
         wanted = getattr(config, name)
         if wanted is not None and wanted > len(split):
@@ -209,13 +239,12 @@ def prepare_transfer(
     device = usable_device(config.device)
     torch.set_flush_denormal(True)
     form = form_of(config, source, data)
-    model = network_of(config, source, form, streams, trained).to(device)
-    normal, passes = mean_and_deviation(config.model, source, channels=form[0]), Passes()
-    trunk, space = Trunk(model, config.layer), HeadSpace(1, config.units, config.encoding)
-    task = (config, model, trunk, data, foreign, unseen, form, normal, passes, streams)
-    problem = TransferProblem(*task, space)
-    problem.space = HeadSpace(width_of(problem), config.units, config.encoding, passes=passes)
-    return problem
+    model, width = network_of(config, source, form, streams, trained)
+    trunk = Trunk(model.to(device), config.layer)
+    normal = mean_and_deviation(config.model, source, channels=form[0])
+    space = HeadSpace(width, config.units, config.encoding)
+    task = (config, model, trunk, data, foreign, unseen, form, normal, Passes(), streams)
+    return TransferProblem(*task, space)
 
 
 def form_of(config: Transfer, source: datasets.Dataset | None, data: datasets.Dataset) -> Sized:
@@ -231,79 +260,48 @@ def network_of(
     form: Sized,
     streams: Streams,
     trained: Path | None,
-) -> nn.Module:
-    """Return the backbone with its weights, in evaluation mode."""
+) -> tuple[nn.Module, int]:
+    """Return the backbone with its weights, in evaluation mode, and how many features it gives."""
     channels, size = form
     how = {"channels": channels, "image_size": size}
     if config.weights is not None:
-        return backbone(
+        model = backbone(
             config.model, weights=config.weights, trust_pickle=config.trust_pickle, **how
         )
+        return model, width_of(config, model, form)
     assert source is not None  # the settings saw to it
     model = models.build(config.model, classes=len(source.classes), **how)
+    width = width_of(config, model, form)  # to complain before the training, not after it
     if trained is not None:
         models.load_weights(model, trained)
     else:
-        train_here(model, source, streams.torch)
-    return model.eval()
+        train_here(model, in_form(source, form), streams.torch)
+    return model.eval(), width
 
 
-def check_foreign(data: datasets.Dataset, others: list[datasets.Dataset]) -> None:
-    """Refuse out-of-distribution images that are the target's own.
-
-    Raises:
-        InputError: naming the data set.
-    """
-    parts = ("train", "search", "test")
-    own = {image.numpy().tobytes() for part in parts for image in getattr(data, part).images}
-    for other in others:
-        images = torch.cat([getattr(other, part).images for part in parts])
-        if images.shape[1:] == data.train.images.shape[1:]:
-            same = sum(image.numpy().tobytes() in own for image in images)
-            if same > len(images) // 100:  # black ones may be in both
-                raise InputError(
-                    f"foreign: {same} of the {len(images)} images of {other.name} are the "
-                    f"target's, {data.name}; name a data set of other things"
-                )
+def in_form(data: datasets.Dataset, form: Sized) -> datasets.Dataset:
+    """Return a data set whose images have the channels and the size of a backbone."""
+    channels, size = form
+    parts = {name: getattr(data, name) for name in ("train", "search", "test")}
+    for name, part in parts.items():
+        parts[name] = replace(part, images=brought(part.images, channels=channels, size=size))
+    return replace(data, **parts)
 
 
-def width_of(problem: TransferProblem) -> int:
+def width_of(config: Transfer, model: nn.Module, form: Sized) -> int:
     """Return how many features the backbone gives.
 
     Raises:
-        InputError: if it does not take the images; it says what to write.
+        InputError: if it has none, or does not take the images; it says what to write.
     """
-    channels, size = problem.form
+    channels, size = form
     try:
         with torch.no_grad():
-            return int(problem.trunk(problem.images(problem.data.train.images[:2])).shape[1])
+            return int(Trunk(model, config.layer)(torch.zeros(2, channels, size, size)).shape[1])
     except InputError:
         raise
     except Exception as cause:  # whatever a network raises where images do not fit
         raise InputError(
-            f"model: {problem.config.model} does not take images of {channels}x{size}x{size}: "
+            f"model: {config.model} does not take images of {channels}x{size}x{size}: "
             f"{(str(cause) or repr(cause)).splitlines()[0]}; write a larger --image-size"
         ) from cause
-
-
-def grow(problem: TransferProblem, folder: Path | None = None) -> None:
-    """Compute the features, train the dense head, and learn from it what each gene matters.
-
-    Args:
-        problem: changed.
-        folder: of the run, for the features where the settings name none.
-    """
-    config, passes = problem.config, problem.passes
-    problem.keep = Path(config.features) if config.features else folder and folder / "features"
-    features, labels = problem.training_features()
-    problem.scale = 1 / max(float(features.square().mean().sqrt()), 1e-12)
-    features = features * problem.scale
-    width, classes = features.shape[1], len(problem.data.classes)
-    problem.start = fresh_head(width, config.units, classes, seed=config.seed).to(config.device)
-    problem.dense = narrowed_head(problem.start)
-    training = config.training()
-    train_head(problem.dense, features, labels, training, seed=config.seed, passes=passes)
-    importance = taylor(problem.dense, features, labels, passes=passes)[config.encoding]
-    problem.space = HeadSpace(
-        width, config.units, config.encoding, importance=importance, passes=passes
-    )

@@ -11,7 +11,6 @@ import torch
 
 from evoprune.errors import InputError, unknown
 from evoprune.network.heads import Head, narrowed_head
-from evoprune.passes import Passes
 from operators.layout import Layout
 
 Bits = npt.NDArray[np.bool_]
@@ -27,7 +26,6 @@ class HeadSpace:
         encoding: what a bit keeps: "features" (all weights that read one), "neurons" (hidden
             units) or "connections" (single weights of the hidden layer, unit by unit).
         importance: of each gene, any unit, higher = rather kept; all alike if None.
-        passes: counted into as "repaired": masks that kept nothing.
 
     Attributes:
         size: number of genes.
@@ -51,7 +49,6 @@ class HeadSpace:
         encoding: str = "features",
         *,
         importance: npt.ArrayLike | None = None,
-        passes: Passes | None = None,
     ) -> None:
         if encoding not in ENCODINGS:
             raise unknown("encoding", encoding, ENCODINGS)
@@ -64,7 +61,6 @@ class HeadSpace:
                 f"importance: expected {self.size} numbers, one for each of the {encoding}, got "
                 f"shape {self.importance.shape}"
             )
-        self.passes = Passes() if passes is None else passes
 
     def layout(self) -> Layout:
         """Describe the genes to operators; of connections a layer is what one hidden unit reads."""
@@ -82,7 +78,6 @@ class HeadSpace:
         mask = np.array(genome, bool)
         if not mask.any():
             mask[np.argmax(self.importance)] = True
-            self.passes["repaired"] += 1
         return mask
 
     def density(self, mask: Bits) -> float:

@@ -1,6 +1,6 @@
 """Export one network of a run: its mask, the weights that it was judged with, its errors anew.
 
-Start reading at `export_pick`. What it writes stands on the figures of front.csv: the network that
+Start reading at `export_row`. What it writes stands on the figures of front.csv: the network that
 is read from the file is judged on the test split, and has to come to the error that stands there.
 """
 
@@ -23,11 +23,13 @@ from evoprune.network.latency import Network
 from evoprune.network.masks import recalibrate
 from evoprune.network.surgery import Cut
 from evoprune.network.unused import unused
+from evoprune.running.config import Settings
 from evoprune.running.problem import Problem
 from evoprune.running.rundir import RunDir
 from evoprune.space.filters import FilterSpace
 from evoprune.space.genes import Bits
 from evoprune.space.rounding import rounded
+from evoprune.studies.kept_masks import mask_of
 
 PROBES = 64  # images that outputs are compared on
 JUDGED = 250  # images a forward pass
@@ -49,6 +51,42 @@ class Picked:
     cut: Cut
     told: dict[str, Any] = field(default_factory=dict)
     known_error: float | None = None
+
+
+def export_row(
+    problem: Problem,
+    config: Settings,
+    folder: RunDir,
+    row: Mapping[str, Any],
+    out: str | Path,
+    **how: Any,
+) -> dict[str, Any]:
+    """Write the network of a row of a run's front into a new folder.
+
+    Args:
+        problem: the run's task, as `prepare` builds it.
+        config: the run's settings.
+        folder: the run's.
+        row: of front.csv.
+        out: the new folder.
+        how: `to`, `shrink`, `round_to`, `tuned` and `timing`, as in `export_pick`.
+
+    Returns:
+        The certificate.
+
+    Raises:
+        InputError: as `export_pick` does; or if the masks are of another network.
+        ExportError: as `export_pick` does.
+    """
+    shape = problem.data.train.images.shape
+    network = {
+        "name": config.model,
+        "classes": len(problem.data.classes),
+        "channels": int(shape[1]),
+        "image_size": int(shape[-1]),
+    }
+    mask = mask_of(row, folder, problem.space.size)
+    return export_pick(problem, folder, row, mask, out, network=network, **how)
 
 
 def export_pick(
@@ -202,13 +240,29 @@ def errors(problem: Problem, network: Network, known: float | None) -> dict[str,
     """
     search, test = (_error(problem, network, split) for split in ("search", "test"))
     count = len(problem.data.test)
-    if known is not None and round(abs(test - known) * count) > max(1, SLACK * count):
-        raise ExportError(
-            f"certificate: the test error is {test:.4f}, the run measured {known:.4f}; weights, "
-            "data or versions may have changed since; nothing was written"
-        )
+    if known is not None:
+        check_same("test error", test, known, count)
     told = {"search": search, "test": test, "search_images": len(problem.data.search)}
     return {**told, "test_images": count, "test_in_run": known}
+
+
+def check_same(what: str, value: float, known: float, count: int) -> None:
+    """Refuse a share of images that is another than the run's; one image may always differ.
+
+    Args:
+        what: it is, for the complaint.
+        value: of the file's network.
+        known: as the run measured it.
+        count: images that it is a share of.
+
+    Raises:
+        ExportError: if more than `SLACK` of them differ.
+    """
+    if round(abs(value - known) * count) > max(1, SLACK * count):
+        raise ExportError(
+            f"certificate: the {what} is {value:.4f}, the run measured {known:.4f}; weights, "
+            "data or versions may have changed since; nothing was written"
+        )
 
 
 def _error(problem: Problem, network: Network, split: str) -> float:

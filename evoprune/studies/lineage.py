@@ -102,7 +102,7 @@ def made_by(birth: Birth) -> str:
     return crossed if birth.mutation in ALONE else f"{crossed}, then {birth.mutation}"
 
 
-def knee(rows: Sequence[Row], columns: Sequence[str] = ("search_value", "density")) -> Row:
+def knee(rows: Sequence[Row], columns: Sequence[str] | None = None) -> Row:
     """Return the row where giving up a little of any column costs much of another.
 
     That is where the sum of the columns is least, each scaled to 0 to 1 over the rows: the point
@@ -110,14 +110,25 @@ def knee(rows: Sequence[Row], columns: Sequence[str] = ("search_value", "density
 
     Args:
         rows: of a front, 1 or more.
-        columns: what is minimised.
+        columns: what is minimised; None takes what the search minimised, of each method's front.
 
     Source: Das 1999, for two objectives.
 
     >>> knee([{"e": 1.0, "d": 0.0}, {"e": 0.2, "d": 0.3}, {"e": 0.0, "d": 1.0}], ["e", "d"])
     {'e': 0.2, 'd': 0.3}
     """
+    columns = minimised(rows[0]) if columns is None else columns
     values = np.array([[row[column] for column in columns] for row in rows], float)
     spread = np.ptp(values, axis=0)
     scaled = (values - values.min(axis=0)) / np.where(spread > 0, spread, 1.0)
     return rows[int(np.argmin(scaled.sum(axis=1)))]
+
+
+def minimised(row: Row) -> list[str]:
+    """Return the columns of a front that say what the search minimised.
+
+    >>> minimised({"density": 0.5, "search_error": 0.1, "search_misranked": 0.2, "test_error": 0.1})
+    ['search_error', 'density', 'search_misranked']
+    """
+    value = "search_value" if "search_value" in row else "search_error"
+    return [value, "density", *(name for name in ("search_misranked",) if name in row)]

@@ -1,14 +1,15 @@
 """Choose one network of a front, by words that a user writes. The test split has no say in it.
 
     7                              the row of this id
-    knee                           where giving up a little of either costs much of the other
+    knee                           where giving up a little of one costs much of the others
     max-error-rise=0.01            the sparsest whose error is at most 0.01 above the dense one's
     max-error=0.1                  the sparsest whose error is at most 0.1
     max-density=0.3                the most accurate that keeps at most 0.3
     min-macs,max-error-rise=0.01   the least of a column, under any number of limits
 
-Errors are those of the search split, after fine-tuning where the network was fine-tuned. The dense
-network is chosen by its id alone.
+Errors, and what is misranked, are those of the search split, after fine-tuning where there was any.
+The dense network is chosen by its id alone. The knee is of all that the search has minimised: error
+(or another measure) and density, and misranked where a row has it.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from evoprune.studies.lineage import knee
 
 Row = Mapping[str, Any]
 RISE, ERROR, SIZE = "error-rise", "error", "density"
+JUDGED = {RISE: "search_error", ERROR: "search_error", "misranked": "search_misranked"}
 HIDDEN = ("id", "on_front", "search_value")  # numbers of a row that nobody would choose by
 SPLITS = ("search_", "test_", "tuned_")  # an error in a pick is the search split's
 ROUNDING = 1e-9  # of a difference of two errors
@@ -69,7 +71,8 @@ def parsed(text: str, columns: Sequence[str]) -> Pick:
         return Pick(text, id=int(text))
     if text == "knee":
         return Pick(text)
-    names = [ERROR, *(c for c in columns if c not in HIDDEN and not c.startswith(SPLITS))]
+    judged = [n for n, c in JUDGED.items() if n != RISE and (n == ERROR or c in columns)]
+    names = [*judged, *(c for c in columns if c not in HIDDEN and not c.startswith(SPLITS))]
     goals, limits = [], []
     for part in text.split(","):
         words, is_, _ = part.partition("=")
@@ -104,8 +107,7 @@ def choose(pick: Pick, rows: Sequence[Row], dense_error: float) -> Row:
         return _by_id(pick.id, rows)
     inside = [row for row in rows if row.get("phase") != "dense"] or list(rows)
     if not pick.goal:
-        value = "search_value" if "search_value" in rows[0] else "search_error"
-        return knee(inside, (value, SIZE))
+        return knee(inside)
     for name, limit in pick.limits:
         value_of = _value(name, dense_error)
         left = [row for row in inside if value_of(row) <= limit + ROUNDING]
@@ -147,7 +149,7 @@ def _by_id(wanted: int, rows: Sequence[Row]) -> Row:
 
 def _column(name: str) -> str:
     """Return the column of front.csv that a name in a pick means."""
-    return "search_error" if name in (ERROR, RISE) else name
+    return JUDGED.get(name, name)
 
 
 def _value(name: str, dense_error: float) -> Callable[[Row], float]:

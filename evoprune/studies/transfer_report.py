@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from evoprune.evaluation.heads import Answers, Seen, judged
+from evoprune.evaluation.heads import Answers, Shown, judged
 from evoprune.methods import ensembles
 from evoprune.methods.transfer import Found, Outcome
 from evoprune.methods.votes import VOTES, Ballots, ballots_of
@@ -51,18 +51,18 @@ class Opened:
 
     def __init__(self, problem: TransferProblem) -> None:
         self.problem = problem
-        self.search = problem.seen("search")
-        self.known = problem.seen("test")
-        self.test = problem.seen("test", known=False) if problem.unseen else self.known
+        self.search = problem.shown("search")
+        self.known = problem.shown("test")
+        self.test = problem.shown("test", known=False) if problem.unseen else self.known
 
-    def answers(self, found: Found, seen: Seen) -> Answers:
+    def answers(self, found: Found, shown: Shown) -> Answers:
         """Ask a head about the images of a split."""
-        return self.problem.asking(found.head, seen)
+        return self.problem.asking(found.head, shown)
 
-    def ballots(self, front: Sequence[Found], seen: Seen) -> Ballots:
+    def ballots(self, front: Sequence[Found], shown: Shown) -> Ballots:
         """Return what all heads of a front say of a split."""
-        answers = [self.answers(found, seen) for found in front]
-        return ballots_of(answers, seen.labels.cpu().numpy())
+        answers = [self.answers(found, shown) for found in front]
+        return ballots_of(answers, shown.labels.cpu().numpy())
 
     def row(self, found: Found) -> Row:
         """Return what is known of a head, measured on the test images."""
@@ -91,7 +91,7 @@ def report(
     Returns:
         The table that is printed at the end of a run.
     """
-    passes = {kind: int(run.passes[kind]) for kind in KINDS}  # before the test images are opened
+    last = run.logbook[-1]  # of the search: controls and final figures are not its own
     opened = Opened(problem)
     shown = tqdm(outcome.front, desc="test", disable=not run.bar)
     front: list[Row] = [{"id": place} | opened.row(found) for place, found in enumerate(shown)]
@@ -104,15 +104,15 @@ def report(
     together = ensemble_rows(outcome.front, opened)
     masks = [found.mask for found in outcome.front]
     for row, found in zip(front, outcome.front, strict=True):
-        folder.write_tensors(f"heads/{row['id']}.pt", found.head.state_dict())
+        weights = {name: value.cpu() for name, value in found.head.state_dict().items()}
+        folder.write_tensors(f"heads/{row['id']}.pt", weights)
     folder.write_table("front.csv", front)
     folder.write_table("baselines.csv", controls)
     folder.write_table("ensembles.csv", together)
     folder.write_masks(masks)
     draw(folder, run, front, controls, dense, together, masks, unit=problem.space.unit)
     if run.lineage:
-        known = [{"search_value": row["search_error"]} | row for row in front]
-        keep_lineage(run.lineage, known, masks, folder)
+        keep_lineage(run.lineage, front, masks, folder)
     fronts: dict[str, list[Row]] = {"front": front}
     fronts |= {name: [r for r in controls if r["name"] == name] for name in outcome.controls}
     summary = {
@@ -124,11 +124,9 @@ def report(
             "search": [data.name for data in problem.foreign],
             "test": [data.name for data in problem.unseen or problem.foreign],
         },
-        "passes": passes,
-        "evaluations": int(run.passes["evaluations"]),
-        "cached": int(run.passes["cached"]),
-        "repaired": int(run.passes["repaired"]),
-        "not_finite": int(run.passes["not finite"]),
+        "passes": {kind: last[f"passes_{kind}"] for kind in KINDS},
+        "evaluations": sum(run.logbook.select("evaluations")),
+        **{name: last[name] for name in ("cached", "repaired", "not_finite")},
         "hypervolume": {
             name: {"search": volume(rows, SEARCH), "test": volume(rows, TEST)}
             for name, rows in fronts.items()
@@ -144,7 +142,7 @@ def report(
 
 def ensemble_rows(front: Sequence[Found], opened: Opened) -> list[Row]:
     """Return a row an ensemble and way of voting; members are chosen on the search split alone."""
-    search, test = (opened.ballots(front, seen) for seen in (opened.search, opened.test))
+    search, test = (opened.ballots(front, part) for part in (opened.search, opened.test))
     rows = []
     for ensemble in ensembles.ensembles_of([found.values for found in front], search):
         for name, vote in VOTES.items():

@@ -8,7 +8,14 @@ import torch
 from torch import nn
 
 from evoprune.errors import InputError
-from evoprune.network.heads import Head, HeadTraining, fresh_head, narrowed_head, train_head
+from evoprune.network.heads import (
+    Head,
+    HeadTraining,
+    fresh_head,
+    narrowed_head,
+    train_head,
+    widened_head,
+)
 from evoprune.passes import Passes
 
 RNG = np.random.default_rng(0)
@@ -35,6 +42,19 @@ def test_a_narrow_head_computes_what_the_masked_one_does(head: Head) -> None:
     assert small.hidden.weight.shape == (4, 8)
     with torch.no_grad():
         assert torch.allclose(small(FEATURES), masked(head), atol=1e-6)
+
+
+def test_widened_again_it_is_the_masked_head(head: Head) -> None:
+    wide = widened_head(narrowed_head(head, READ, THERE), READ, THERE)
+    assert wide.hidden.weight.shape == head.hidden.weight.shape and wide.chosen is None
+    with torch.no_grad():
+        assert torch.allclose(wide(FEATURES), masked(head), atol=1e-6)
+        removed = (
+            wide.hidden.weight[:, ~READ],
+            wide.hidden.weight[~THERE],
+            wide.out.weight[:, ~THERE],
+        )
+    assert not any(some.any() for some in removed)
 
 
 def test_it_is_trained_as_the_masked_one_would_be(head: Head) -> None:

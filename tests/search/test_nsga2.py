@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import random
 from collections.abc import Callable
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any
 
 import numpy as np
@@ -186,6 +186,67 @@ def test_a_violation_set_by_the_evaluation_keeps_infeasible_ones_out() -> None:
     toolbox.register("evaluate", evaluate)
     last = generations(toolbox, 12, 15)[-1]
     assert all(x.fitness.violation == 0 and x.count() <= 4 for x in last.population)
+
+
+def test_without_a_number_of_offspring_there_are_as_many_as_parents_bit_for_bit() -> None:
+    told, untold = (generations(mask_toolbox(), 9, 8, offspring=n) for n in (9, None))
+    assert [rows(g.population) for g in told] == [rows(g.population) for g in untold]
+    assert [rows(g.offspring) for g in told] == [rows(g.offspring) for g in untold]
+
+
+@pytest.mark.parametrize("offspring", [1, 2, 3, 7, 20])
+def test_so_many_children_are_made_a_generation(offspring: int) -> None:
+    first, *found = generations(mask_toolbox(), 10, 6, offspring=offspring)
+    assert first.offspring == []
+    assert all(len(generation.offspring) == offspring for generation in found)
+    assert all(len(generation.population) == 10 for generation in found)
+
+
+@pytest.mark.parametrize(("offspring", "pairs"), [(1, 0), (2, 1), (3, 1), (5, 2)])
+def test_an_odd_child_is_mutated_but_not_crossed(offspring: int, pairs: int) -> None:
+    toolbox = mask_toolbox()
+    crossed, mutated = counted(toolbox, "mate"), counted(toolbox, "mutate")
+    generations(toolbox, 6, 2, mating_probability=1.0, offspring=offspring)
+    assert (len(crossed), len(mutated)) == (pairs, offspring)
+
+
+def test_of_a_steady_state_all_but_the_children_are_the_very_parents() -> None:
+    found = generations(mask_toolbox(), 8, 12, offspring=2)
+    for before, after in pairwise(found):
+        children = {id(child) for child in after.offspring}
+        old = {id(one) for one in before.population}
+        assert len({id(one) for one in after.population} & old) >= 6
+        assert {id(one) for one in after.population} <= old | children
+
+
+def test_a_steady_state_finds_the_whole_front_of_a_toy_problem() -> None:
+    archive = Archive()
+    for generation in generations(mask_toolbox(), 20, 600, offspring=2):
+        archive.update(generation.population)
+    assert archive.points().tolist() == front(lotz, GENES).tolist()
+
+
+def test_a_steady_state_stopped_goes_on_as_one_that_was_not() -> None:
+    whole = generations(mask_toolbox(), 6, 9, offspring=2)
+    random.seed(0)
+    rng = np.random.default_rng(0)
+    half = list(islice(nsga2(mask_toolbox(), masks(6), rng=rng, offspring=2), 4))[-1]
+    on = nsga2(
+        mask_toolbox(),
+        copy.deepcopy(half.population),
+        rng=rng,
+        offspring=2,
+        number=half.number,
+        state=half.state,
+    )
+    for expected, got in zip(whole[4:], islice(on, 5), strict=True):
+        assert rows(got.population) == rows(expected.population)
+
+
+@pytest.mark.parametrize("offspring", [0, -2])
+def test_no_offspring_are_refused(offspring: int) -> None:
+    with pytest.raises(InputError, match=rf"offspring: expected at least 1, got {offspring}; wri"):
+        generations(mask_toolbox(), 4, 1, offspring=offspring)
 
 
 def test_a_population_under_4_is_refused() -> None:

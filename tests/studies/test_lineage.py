@@ -201,6 +201,14 @@ def test_the_knee_is_nearest_to_the_best_of_both() -> None:
     assert knee(rows) is rows[1]
 
 
+def test_the_knee_of_heads_counts_what_they_misrank_too() -> None:
+    columns = ("search_error", "density", "search_misranked")
+    points = ((0.1, 0.2, 0.9), (0.2, 0.2, 0.1), (0.9, 0.1, 0.2))
+    rows = [dict(zip(columns, point, strict=True)) for point in points]
+    assert knee(rows, columns[:2]) is rows[0]
+    assert knee(rows) is rows[1]
+
+
 def test_the_knee_of_a_single_row_is_that_row() -> None:
     assert knee([{"search_value": 0.3, "density": 0.2}])["density"] == 0.2
 

@@ -52,6 +52,32 @@ def test_the_knee_is_of_what_was_minimised() -> None:
     assert choose(parsed("knee", COLUMNS), rows, DENSE)["id"] == 0
 
 
+HEADS = [
+    {"id": i, "density": density, "search_error": error, "search_misranked": misranked}
+    for i, (density, error, misranked) in enumerate(
+        [(0.0, 1.0, 1.0), (0.2, 0.1, 0.9), (0.4, 0.2, 0.2), (1.0, 0.0, 0.0)]
+    )
+]  # sums 2, 1.2, .8, 1; of error and density alone 1, .3, .6, 1
+
+
+def test_the_knee_of_three_objectives_is_of_all_three() -> None:
+    without = [{k: v for k, v in row.items() if k != "search_misranked"} for row in HEADS]
+    assert choose(parsed("knee", COLUMNS), HEADS, DENSE)["id"] == 2
+    assert choose(parsed("knee", COLUMNS), without, DENSE)["id"] == 1
+
+
+def test_what_is_misranked_is_that_of_the_search_split() -> None:
+    columns = (*COLUMNS, "search_misranked", "test_misranked")
+    assert choose(parsed("min-misranked", columns), HEADS, DENSE)["id"] == 3
+    assert choose(parsed("max-misranked=0.5,min-density", columns), HEADS, DENSE)["id"] == 2
+    assert choose(parsed("max-misranked=0.9", columns), HEADS, DENSE)["id"] == 3
+
+
+def test_nothing_is_misranked_where_no_foreign_images_were_shown() -> None:
+    with pytest.raises(InputError, match="unknown pick 'min-misranked'"):
+        parsed("min-misranked", COLUMNS)
+
+
 @pytest.mark.parametrize(("text", "nearest"), [("99", "2, 3, 4, 5"), ("-1", "0, 1, 2, 3")])
 def test_an_id_that_is_not_there_lists_the_nearest(text: str, nearest: str) -> None:
     with pytest.raises(InputError, match=f"one of 6 rows .* got {text}; the nearest are {nearest}"):
