@@ -18,8 +18,9 @@ robustness", and the settings of its code. Numbered details; what they leave ope
    population, whose best go on: NSGA-II, steady state. ours, if asked for: as many children as
    parents a generation (`generational`).
 8. It ends after 200 evaluations.
-9. ours, if asked for (`guided`): the first masks keep mostly what matters in the dense head, and
-   every second mutation exchanges what matters less for what matters more.
+9. ours, if asked for (`guided`): about half of the first masks keep mostly what matters in the
+   dense head, and every second mutation exchanges what matters less for what matters more; for the
+   loss, by its weights, or for telling foreign images, in a mixture drawn each time.
 10. ours: random masks, and masks of the features of the largest l1 norm, as many trained of each.
 """
 
@@ -38,7 +39,7 @@ from evoprune.errors import InputError
 from evoprune.evaluation.heads import HeadEvaluator, Values
 from evoprune.methods.own import Parts, check_own, parts_of, register_own, try_own
 from evoprune.network.heads import Head
-from evoprune.network.saliency import l1
+from evoprune.network.saliency import Scores, l1
 from evoprune.records import Generation
 from evoprune.running.growing import grow
 from evoprune.running.run import Run
@@ -149,8 +150,8 @@ def transfer_toolbox(
     toolbox.register("mutate", mutFlip, rng=streams.mutate)  # 7
     toolbox.register("select", selNSGA2)  # 7
     if config.guided:  # 9
-        score, how = space.importance, {"sharpness": SHARPNESS, "rng": streams.init}
-        toolbox.register("individual", initImportance, KIND, score, **how)
+        score = problem.opinions
+        toolbox.register("individual", by_chance_or_opinion, KIND, score=score, rng=streams.init)
         toolbox.register("mutate", flip_or_exchange, score=score, rng=streams.mutate)
     register_own(toolbox, parts.slots, space.layout(), streams, KIND)
     toolbox.register("population", first_masks, toolbox, config, streams.init)
@@ -158,12 +159,41 @@ def transfer_toolbox(
     return toolbox
 
 
-def flip_or_exchange(individual: Any, *, score: Any, rng: np.random.Generator) -> tuple[Any]:
+def by_chance_or_opinion(
+    container: Any, *, density: float, score: Scores, rng: np.random.Generator
+) -> Any:
+    """Draw a mask at a density, every second time by what the dense head says of the genes.
+
+    Args:
+        container: type of the individual.
+        density: expected share of genes that are kept, 0 to 1.
+        score: opinions of the genes, shape (opinions, genes); see `weighed`.
+        rng: the only source of random numbers.
+
+    Source: ours.
+    """
+    if rng.random() < 0.5:
+        return initDensity(container, score.shape[1], density=density, rng=rng)
+    one = weighed(score, rng)
+    return initImportance(container, one, density=density, sharpness=SHARPNESS, rng=rng)
+
+
+def weighed(score: Scores, rng: np.random.Generator) -> Scores:
+    """Return one score of the genes, opinions weighed at random: each mask leans elsewhere.
+
+    Args:
+        score: shape (opinions, genes), each in the same unit, higher = rather kept.
+        rng: draws the weights, which sum to 1.
+    """
+    return rng.dirichlet(np.ones(len(score))) @ score
+
+
+def flip_or_exchange(individual: Any, *, score: Scores, rng: np.random.Generator) -> tuple[Any]:
     """Flip bits at 1 / n, or, every second time, exchange genes by their importance, in place.
 
     Args:
         individual: a BitString.
-        score: of each gene, higher = rather kept.
+        score: opinions of the genes, shape (opinions, genes); see `weighed`.
         rng: the only source of random numbers.
 
     Returns:
@@ -174,7 +204,8 @@ def flip_or_exchange(individual: Any, *, score: Any, rng: np.random.Generator) -
     if rng.random() < 0.5:
         return mutFlip(individual, rng=rng)
     change = rng.uniform(-CHANGE, CHANGE)
-    return mutImportance(individual, score=score, rate=EXCHANGED, change=change, rng=rng)
+    one = weighed(score, rng)
+    return mutImportance(individual, score=one, rate=EXCHANGED, change=change, rng=rng)
 
 
 def first_masks(toolbox: base.Toolbox, config: Transfer, rng: np.random.Generator) -> list[Any]:

@@ -138,8 +138,7 @@ def majority_vote(logits: Floats, scores: Floats) -> tuple[Labels, Floats]:
         scores: finite, larger where a member knows the image, shape (members, images).
 
     Returns:
-        labels: int, shape (images,); of classes with as many votes the one of the larger mean
-            probability.
+        labels: int, shape (images,); of equal votes the class of the larger mean probability.
         score: shape (images,).
 
     Source: the vote Poyatos et al., 2023; what decides between equal votes and the score are ours.

@@ -5,6 +5,8 @@ One question is answered for single weights, and summed up for what several weig
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -14,6 +16,7 @@ from evoprune.network.heads import Head
 from evoprune.passes import Passes
 
 Scores = npt.NDArray[np.float64]
+Score = Callable[[torch.Tensor], torch.Tensor]
 BATCH = 1024  # images whose gradients are held at once
 
 
@@ -57,6 +60,49 @@ def taylor(
     single = weight.detach().abs() * slopes[:, None] * inputs[None] / len(features)
     scores = {"features": of_features, "neurons": of_units, "connections": single}
     return {name: _array(score / len(features)) for name, score in scores.items()}
+
+
+def separation(
+    head: Head,
+    own: torch.Tensor,
+    foreign: torch.Tensor,
+    score: Score,
+    *,
+    passes: Passes | None = None,
+) -> dict[str, Scores]:
+    """Return how much each part of a head helps to tell own images from foreign ones, by encoding.
+
+    In first order a feature x adds x * ds/dx to the score s of an image; so a hidden unit, and so a
+    single weight w, which adds w * ds/dw. What it adds to own images on average, less what it adds
+    to foreign ones, is what the two kinds come nearer by without it.
+
+    Args:
+        head: trained, whole; lent.
+        own: features, shape (images, features).
+        foreign: the same of out-of-distribution images.
+        score: from logits to a number an image, larger where the head knows the image.
+        passes: counted into as "guidance", 3 an image.
+
+    Returns:
+        By the keys of `taylor`; below 0 is what misleads.
+
+    Source: ours.
+    """
+    weight, kinds = head.hidden.weight.detach(), []
+    for images in (own, foreign):
+        parts = [torch.zeros_like(part) for part in (weight[0], weight[:, 0], weight)]
+        for some in images.split(BATCH):
+            hidden = nn.functional.linear(some, weight).requires_grad_()
+            (slope,) = torch.autograd.grad(score(head.out(hidden.relu())).sum(), hidden)
+            added = some * (slope @ weight), hidden.detach() * slope
+            single = weight * (slope.T @ some)
+            for part, more in zip(parts, (*(one.sum(0) for one in added), single), strict=True):
+                part += more / len(images)
+        kinds.append(parts)
+    if passes is not None:
+        passes["guidance"] += 3 * (len(own) + len(foreign))
+    names = ("features", "neurons", "connections")
+    return {name: _array(a - b) for name, a, b in zip(names, *kinds, strict=True)}
 
 
 def l1(head: Head) -> dict[str, Scores]:

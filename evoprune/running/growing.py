@@ -7,8 +7,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+from scipy.stats import rankdata
+
+from evoprune.evaluation.outofdistribution import SCORES
 from evoprune.network.heads import fresh_head, narrowed_head, train_head
-from evoprune.network.saliency import taylor
+from evoprune.network.saliency import Scores, l1, separation, taylor
 from evoprune.running.transferring import TransferProblem
 from evoprune.space.heads import HeadSpace
 
@@ -30,6 +34,26 @@ def grow(problem: TransferProblem, folder: Path | None = None) -> None:
     train_head(problem.dense, features, labels, training, seed=config.seed, passes=passes)
     importance = taylor(problem.dense, features, labels, passes=passes)[config.encoding]
     problem.space = HeadSpace(width, config.units, config.encoding, importance=importance)
+    if config.guided:
+        problem.opinions = opinions(problem, importance)
+
+
+def opinions(problem: TransferProblem, importance: Scores) -> Scores:
+    """Return what the dense head says of the genes, as ranks from 0 to 1, higher = rather kept.
+
+    Args:
+        problem: its training images, and foreign ones of the same split, are asked.
+        importance: of each gene for the loss.
+
+    Returns:
+        Shape (3, genes): for the loss, by the l1 norm, and for telling foreign images apart.
+    """
+    config, shown = problem.config, problem.shown("train")
+    apart = separation(
+        problem.dense, shown.own, shown.foreign, SCORES[config.score], passes=problem.passes
+    )
+    scores = importance, l1(problem.dense)[config.encoding], apart[config.encoding]
+    return np.array([rankdata(score) / len(score) for score in scores])
 
 
 def standardise(problem: TransferProblem, folder: Path | None = None) -> None:

@@ -3,10 +3,10 @@
 config.json    settings, resolved, with versions     log.csv      a row a generation
 weights.pt     of a network trained here             checkpoint/  plain arrays, a file a phase
 front.csv      a row a solution                      masks.npz    the front's masks, packed
-baselines.csv  the controls                          summary.json figures/
+baselines.csv  the controls                          summary.json all in one
 picks.csv      a row a fine-tuned network            tuned/       their weights; so control/
-features/      of images, by the backbone                heads/       of a transfer, trained
-ensembles.csv  a row an ensemble of heads
+features/      of images, by a backbone              heads/       of a transfer, trained
+ensembles.csv  a row an ensemble of heads            figures/     pictures
 lineage.csv    a row a birth, and operators.csv a row an operator, if the run kept a lineage
 failed.npz     the individual whose evaluation ended the run, if one did
 """

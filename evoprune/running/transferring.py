@@ -12,6 +12,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 from tqdm import tqdm
@@ -52,6 +53,7 @@ class TransferProblem:
         space: all heads of the encoding; `growing.grow` finds what its genes matter.
         start: the head that training begins with, from `grow`.
         dense: the same, trained.
+        opinions: of the genes, for a guided search; see `growing.opinions`.
         standard: mean and deviation of all features of the training images, two numbers that
             bring them to 0 and 1: one rate of learning then suits heads on every backbone (ours).
         keep: folder in which features are kept; None keeps them in memory alone.
@@ -70,6 +72,7 @@ class TransferProblem:
     space: HeadSpace
     start: Head = field(init=False)
     dense: Head = field(init=False)
+    opinions: npt.NDArray[np.float64] = field(init=False)
     standard: tuple[float, float] = field(init=False, default=(0.0, 1.0))
     keep: Path | None = field(init=False, default=None)
     precision: str = field(init=False, default="fp32")
@@ -109,7 +112,7 @@ class TransferProblem:
         """Return own and foreign images of a split; of both kinds as many.
 
         Args:
-            split: "search" or "test".
+            split: "train", "search" or "test".
             known: whether the foreign ones are of the data sets of the search, or of others.
         """
         own, chosen = self.sides(split, known=known)
@@ -128,9 +131,8 @@ class TransferProblem:
             split: see `shown`.
             known: see `shown`.
         """
-        own = getattr(self.data, split)
-        if split == "search":
-            own = own.part(slice(self.config.search_images))
+        limit = {"train": self.config.train_images, "search": self.config.search_images}
+        own = getattr(self.data, split).part(slice(limit.get(split)))
         others = [getattr(data, split).images for data in (self.foreign if known else self.unseen)]
         rng = np.random.default_rng(0)  # the same ones in every run
         places = balanced([len(images) for images in others], len(own), rng)

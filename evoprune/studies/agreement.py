@@ -75,7 +75,7 @@ def by_chance(masks: Masks) -> NDArray[np.float64]:
         masks: shape (solutions, genes); only their densities are used.
 
     Returns:
-        Shares of solutions, falling, shape (genes,): what stands beside `frequency`, sorted.
+        Shares of solutions, falling, shape (genes,), to stand beside `frequency` when it is sorted.
 
     Source: ours; the sum of coins is the Poisson binomial distribution.
 

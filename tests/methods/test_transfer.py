@@ -14,17 +14,20 @@ from deap import tools
 
 from evoprune.errors import InputError
 from evoprune.evaluation.heads import HeadEvaluator, judged
+from evoprune.evaluation.outofdistribution import SCORES
 from evoprune.methods import transfer as module
 from evoprune.methods.transfer import (
     KIND,
     Found,
     Outcome,
+    by_chance_or_opinion,
     flip_or_exchange,
     random_masks,
     ranked_masks,
     transfer,
+    weighed,
 )
-from evoprune.network.saliency import l1
+from evoprune.network.saliency import l1, separation
 from evoprune.running.growing import grow
 from evoprune.running.run import Run
 from evoprune.running.transfer_settings import Transfer
@@ -279,10 +282,40 @@ def test_those_that_inherit_err_less_after_as_little_training(searched: Search) 
 def test_a_guided_mutation_moves_towards_what_matters() -> None:
     """Every second time it flips a gene, else it changes bad ones for good ones."""
     rng, score = np.random.default_rng(0), np.arange(200.0)
-    change = 0.0
+    change, opinions = 0.0, np.stack([score, score])
     for _ in range(300):
         mask = KIND.from_numpy(rng.random(200) < 0.5)
         before = score[mask.to_numpy()].mean()
-        (mask,) = flip_or_exchange(mask, score=score, rng=rng)
+        (mask,) = flip_or_exchange(mask, score=opinions, rng=rng)
         change += score[mask.to_numpy()].mean() - before
     assert change > 0
+
+
+def test_a_score_is_a_mean_of_the_opinions_weighed_another_way_each_time() -> None:
+    rng, opinions = np.random.default_rng(0), np.array([[0.0, 1.0], [1.0, 0.0]])
+    scores = np.array([weighed(opinions, rng) for _ in range(100)])
+    assert scores.sum(1) == pytest.approx(1)
+    assert scores[:, 0].std() > 0.1
+
+
+def test_about_half_of_the_guided_first_masks_keep_what_matters() -> None:
+    """Of the others nothing is asked, and both come at the density that is asked for."""
+    rng, opinions = np.random.default_rng(0), np.arange(400.0)[None]
+    how = {"density": 0.3, "score": opinions, "rng": rng}
+    masks = np.array([by_chance_or_opinion(KIND, **how).to_numpy() for _ in range(200)])
+    upper = masks[:, 200:].sum(1) / masks.sum(1)
+    assert 60 < (upper > 0.75).sum() < 140
+    assert 60 < (upper < 0.65).sum() < 140
+    assert masks.mean() == pytest.approx(0.3, abs=0.02)
+
+
+def test_a_guided_search_has_an_opinion_on_the_loss_on_weights_and_on_foreign_images(
+    searched: Search,
+) -> None:
+    _, _, problem = searched(guided=True, controls=False)
+    shown = problem.shown("train")
+    apart = separation(problem.dense, shown.own, shown.foreign, SCORES["odin"])["features"]
+    scores = problem.space.importance, l1(problem.dense)["features"], apart
+    for opinion, score in zip(problem.opinions, scores, strict=True):
+        assert opinion.max() == 1 and opinion.min() > 0
+        assert (np.argsort(opinion, kind="stable") == np.argsort(score, kind="stable")).all()

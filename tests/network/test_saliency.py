@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import nn
 
+from evoprune.evaluation.outofdistribution import energy
 from evoprune.network import saliency
 from evoprune.network.heads import Head, HeadTraining, fresh_head, train_head
-from evoprune.network.saliency import l1, taylor
+from evoprune.network.saliency import l1, separation, taylor
 from evoprune.passes import Passes
 
 IMAGES = torch.rand(7, 4, generator=torch.Generator().manual_seed(0)) - 0.4
@@ -117,3 +118,31 @@ def test_the_norm_sums_the_weights_that_hang_on_a_part() -> None:
     assert found["features"].tolist() == [1.5, 2.5, 4.0]
     assert found["neurons"].tolist() == [3 + 20, 5 + 1]  # what it reads, and what reads it
     assert found["connections"].tolist() == [1, 2, 0, 0.5, 0.5, 4]
+
+
+def test_a_part_separates_by_what_it_adds_to_the_score_of_own_images_less_of_foreign_ones(
+    head: Head,
+) -> None:
+    """One image at a time, by autograd: x ds/dx, h ds/dh and w ds/dw."""
+    own, foreign = IMAGES[:4], IMAGES[4:]
+    means = []
+    for images in (own, foreign):
+        added = []
+        for image in images:
+            x, w = image.clone().requires_grad_(), head.hidden.weight.detach().requires_grad_()
+            h = w @ x
+            score = energy(head.out(h.clamp(min=0))[None]).sum()
+            by_x, by_h, by_w = torch.autograd.grad(score, [x, h, w])
+            parts = (x * by_x, h * by_h, (w * by_w).ravel())
+            added.append(torch.cat(parts).detach().numpy())
+        means.append(np.mean(added, axis=0))
+    passes = Passes()
+    found = separation(head, own, foreign, energy, passes=passes)
+    together = np.concatenate([found[name] for name in ("features", "neurons", "connections")])
+    assert together == pytest.approx(means[0] - means[1], rel=1e-4, abs=1e-7)
+    assert passes["guidance"] == 3 * len(IMAGES)
+
+
+def test_parts_separate_nothing_from_itself(head: Head) -> None:
+    found = separation(head, IMAGES, IMAGES, energy)
+    assert all((score == 0).all() for score in found.values())
