@@ -10,9 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import evaluation  # these eight from tests/benchmarks, which pyproject.toml names to pytest
+import evaluation  # these nine from tests/benchmarks, which pyproject.toml names to pytest
 import generation
 import guidance
+import heads
 import memory
 import narrow
 import numpy as np
@@ -33,7 +34,7 @@ def command() -> Any:
 
 
 @pytest.mark.parametrize(
-    "module", [evaluation, generation, guidance, memory, narrow, scaling, selection]
+    "module", [evaluation, generation, guidance, heads, memory, narrow, scaling, selection]
 )
 def test_every_row_runs_in_small(module: Any) -> None:
     rows = list(module.rows(quick=True))
@@ -83,6 +84,8 @@ WRONG: dict[str, tuple[Callable[[], Any], Any, str, Any]] = {
         partial(selection.beside_pymoo, 30, 2, 1), selection, "selNSGA2", front_half),
     "memory": (partial(memory.beside, "inverted", np.invert, 64, 1), memory, "weight", nothing),
     "clones": (partial(memory.clones, 64), memory, "deepcopy", lambda mask: mask),
+    "heads": (
+        lambda: list(heads.rows(quick=True)), heads, "alike", lambda *_: False),
     "narrow": (
         lambda: list(narrow.rows(quick=True)), narrow, "alike", lambda *_: False),
     "counting": (lambda: list(memory.rows(quick=True)), memory.Mask, "count", lambda _: 1),

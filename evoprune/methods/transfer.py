@@ -56,7 +56,7 @@ from operators.mutation import mutFlip, mutImportance
 from operators.selection import selNSGA2
 
 KIND = individual_type("mask", 3)
-SHARPNESS = 12.0  # of the first masks by importance: what matters least may be kept too
+SHARPNESS = 60.0  # of the first masks by opinion: half of them come by chance anyway
 CHANGE, EXCHANGED = 0.1, 0.05  # of a guided mutation: of the density at most, and of the genes
 
 

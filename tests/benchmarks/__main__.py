@@ -17,7 +17,9 @@ from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 
-MODULES = ["evaluation", "guidance", "generation", "selection", "memory", "narrow", "scaling"]
+MODULES = [
+    "evaluation", "guidance", "generation", "selection", "memory", "narrow", "heads", "scaling",
+]  # fmt: skip
 PACKAGES = ["numpy", "torch", "deap", "moocore", "pymoo"]
 
 
