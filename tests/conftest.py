@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import nn
 
+from evoprune import cli
 from evoprune.network import datasets, models, training
 from evoprune.running.run import Run
 from evoprune.space.weights import WeightSpace
@@ -85,6 +86,25 @@ def digits_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "digits.pt"
     torch.save(network.state_dict(), path)
     return path
+
+
+@pytest.fixture(scope="module")
+def transferred(
+    digits_weights: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Path]]:
+    """Return a function that makes a small transfer on the digits, without pictures."""
+    command = "run transfer --population 4 --evaluations 6 --epochs 3 --units 16 --no-controls"
+    task = "--data digits:5-9 --source digits --foreign digits:0-2 --unseen digits:3-4 --threads 1"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("evoprune.studies.transfer_report.draw", lambda *_, **__: None)
+
+        def run(*flags: str) -> Path:
+            folder = tmp_path_factory.mktemp("runs") / "run"
+            files = ["--weights", str(digits_weights), "--out", str(folder), "--seed", "1"]
+            assert cli.main([*command.split(), *task.split(), *files, *flags]) == 0
+            return folder
+
+        yield run
 
 
 @pytest.fixture

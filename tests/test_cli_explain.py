@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,29 +17,12 @@ from evoprune import cli
 from evoprune.running.rundir import RunDir
 from evoprune.studies.agreement import frequency, most_frequent
 
-COMMAND = "run transfer --population 4 --evaluations 6 --epochs 3 --units 16 --no-controls --seed 1"
 Start = Callable[..., Path]
 
 
 @pytest.fixture(scope="module")
-def start(digits_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
-    """Return a function that makes a small transfer on the digits."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("evoprune.studies.transfer_report.draw", lambda *_, **__: None)
-
-        def run(*flags: str) -> Path:
-            folder = tmp_path_factory.mktemp("runs") / "run"
-            task = "--data digits:5-9 --source digits --foreign digits:0-2 --threads 1"
-            known = [*task.split(), "--weights", str(digits_weights), "--out", str(folder)]
-            assert cli.main([*COMMAND.split(), *known, *flags]) == 0
-            return folder
-
-        yield run
-
-
-@pytest.fixture(scope="module")
-def features(start: Start) -> Path:
-    return start()
+def features(transferred: Start) -> Path:
+    return transferred()
 
 
 @pytest.fixture
@@ -101,9 +84,9 @@ def test_features_are_not_computed_again(copied: Path) -> None:
 
 
 def test_of_neurons_hidden_units_are_drawn(
-    start: Start, capsys: pytest.CaptureFixture[str]
+    transferred: Start, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = start("--encoding", "neurons")
+    run = transferred("--encoding", "neurons")
     capsys.readouterr()
     assert cli.main(["explain", str(run), "--neurons", "2", "--images", "2"]) == 0
     kinds, places, _ = told(capsys.readouterr().out)
@@ -112,9 +95,9 @@ def test_of_neurons_hidden_units_are_drawn(
 
 
 def test_of_connections_the_features_are_drawn_that_they_read_most(
-    start: Start, capsys: pytest.CaptureFixture[str]
+    transferred: Start, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = start("--encoding", "connections")
+    run = transferred("--encoding", "connections")
     capsys.readouterr()
     assert cli.main(["explain", str(run), "--neurons", "2", "--images", "2"]) == 0
     printed = capsys.readouterr().out

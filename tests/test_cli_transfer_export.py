@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,31 +18,14 @@ from evoprune.network import datasets
 from evoprune.network.recipe import rebuild
 from evoprune.running.rundir import RunDir
 
-COMMAND = "run transfer --population 4 --evaluations 6 --epochs 3 --units 16 --no-controls --seed 1"
 FAST = ["--batch", "2", "--runs", "1", "--threads", "1"]
 Start = Callable[..., Path]
 Export = Callable[..., int]
 
 
 @pytest.fixture(scope="module")
-def start(digits_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
-    """Return a function that makes a small transfer on the digits."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("evoprune.studies.transfer_report.draw", lambda *_, **__: None)
-
-        def run(*flags: str) -> Path:
-            folder = tmp_path_factory.mktemp("runs") / "run"
-            task = "--data digits:5-9 --source digits --foreign digits:0-2 --unseen digits:3-4"
-            known = [*task.split(), "--weights", str(digits_weights), "--threads", "1"]
-            assert cli.main([*COMMAND.split(), *known, "--out", str(folder), *flags]) == 0
-            return folder
-
-        yield run
-
-
-@pytest.fixture(scope="module")
-def features(start: Start) -> Path:
-    return start()
+def features(transferred: Start) -> Path:
+    return transferred()
 
 
 @pytest.fixture
@@ -160,10 +143,10 @@ def test_a_pick_by_a_column_of_the_front(
 
 @pytest.mark.parametrize("encoding", ["neurons", "connections"])
 def test_heads_of_other_genes_are_exported_too(
-    start: Start, export: Export, certificate: Any, encoding: str,
+    transferred: Start, export: Export, certificate: Any, encoding: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    run = start("--encoding", encoding)
+    run = transferred("--encoding", encoding)
     row = middle(run)
     assert export(run, "--pick", f"{row['id']:.0f}") == 0
     content = certificate()
@@ -174,10 +157,10 @@ def test_heads_of_other_genes_are_exported_too(
 
 
 def test_a_score_that_perturbs_images_takes_the_step_of_the_run(
-    start: Start, export: Export, certificate: Any
+    transferred: Start, export: Export, certificate: Any
 ) -> None:
     """A file of ONNX has no gradient of its own."""
-    run = start("--perturbation", "0.05", "--evaluations", "4")
+    run = transferred("--perturbation", "0.05", "--evaluations", "4")
     row = middle(run)
     assert export(run, "--pick", f"{row['id']:.0f}", "--to", "onnx") == 0
     assert certificate()["misranked"]["search"] == pytest.approx(row["search_misranked"])
