@@ -74,8 +74,9 @@ def as_good_as(dense: Row, front: Rows) -> Row | None:
 
     Nothing is chosen by its test error: the least of many would be flattered.
 
-    >>> as_good_as({"error": 0.1}, [{"error": 0.1, "density": 0.3}, {"error": 0.2, "density": 0.1}])
-    {'error': 0.1, 'density': 0.3}
+    >>> front = [{"search_error": 0.1, "density": 0.3}, {"search_error": 0.2, "density": 0.1}]
+    >>> as_good_as({"search_error": 0.1}, front)
+    {'search_error': 0.1, 'density': 0.3}
     """
     enough = [row for row in front if row["search_error"] <= dense["search_error"]]
     return min(enough, key=lambda row: row["density"]) if enough else None
