@@ -46,7 +46,7 @@ def opinions(problem: TransferProblem, importance: Scores) -> Scores:
         importance: of each gene for the loss.
 
     Returns:
-        Shape (3, genes): for the loss, by the l1 norm, and for telling foreign images apart.
+        For the loss, by the l1 norm, and for telling foreign images apart; shape (3, genes).
     """
     config, shown = problem.config, problem.shown("train")
     apart = separation(
