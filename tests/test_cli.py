@@ -105,3 +105,12 @@ def test_a_failing_candidate_ends_the_run_with_status_1_and_is_kept(
     assert "out of memory" in capsys.readouterr().err
     assert (out / "failed.npz").exists()
     assert (out / "checkpoint" / "thresholds.npz").exists()
+
+
+def test_an_empty_data_root_is_none_and_not_the_folder_one_stands_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("EVOPRUNE_DATA", "")
+    out = ["--out", str(tmp_path / "run")]
+    assert cli.main(["run", "hierarchical", "--data", "mnist", *out]) == 2
+    assert "root: mnist needs a folder of data" in capsys.readouterr().err

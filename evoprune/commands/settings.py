@@ -107,7 +107,7 @@ def settings_of(options: argparse.Namespace) -> dict[str, Any]:
         settings["generations"] *= 2  # one number for both phases
     settings["data_root"] = settings["data_root"] or os.environ.get("EVOPRUNE_DATA")
     for name in PATHS:
-        if settings.get(name) not in (None, DOWNLOAD):
+        if settings.get(name) and settings[name] != DOWNLOAD:
             settings[name] = absolute(settings[name])
     for name in DATA:
         if settings.get(name):
