@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -105,6 +106,24 @@ def transferred(
             return folder
 
         yield run
+
+
+@pytest.fixture
+def export(tmp_path: Path) -> Callable[..., int]:
+    """Return the export of a run, timed as shortly as can be, which writes to tmp_path / "out"."""
+
+    fast = ["--batch", "2", "--runs", "1", "--threads", "1"]
+
+    def call(run: Path, *flags: str) -> int:
+        out = [] if "--out" in flags else ["--out", str(tmp_path / "out")]
+        return cli.main(["export", str(run), *fast, *out, *flags])
+
+    return call
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Callable[[], dict[str, Any]]:
+    return lambda: json.loads((tmp_path / "out" / "certificate.json").read_text())
 
 
 @pytest.fixture

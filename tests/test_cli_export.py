@@ -53,22 +53,6 @@ def weights(start: Start) -> Path:
     return start("--genes", "weights")
 
 
-@pytest.fixture
-def export(tmp_path: Path) -> Export:
-    """Return the command, which writes to tmp_path / "out"."""
-
-    def call(run: Path, *flags: str) -> int:
-        out = [] if "--out" in flags else ["--out", str(tmp_path / "out")]
-        return cli.main(["export", str(run), *FAST, *out, *flags])
-
-    return call
-
-
-@pytest.fixture
-def certificate(tmp_path: Path) -> Callable[[], dict[str, Any]]:
-    return lambda: json.loads((tmp_path / "out" / "certificate.json").read_text())
-
-
 def middle(run: Path) -> dict[str, Any]:
     """Return the row of a network that has lost something."""
     rows = [row for row in RunDir(run, resume=True).read_table("front.csv") if row["density"] < 0.9]

@@ -18,7 +18,6 @@ from evoprune.network import datasets
 from evoprune.network.recipe import rebuild
 from evoprune.running.rundir import RunDir
 
-FAST = ["--batch", "2", "--runs", "1", "--threads", "1"]
 Start = Callable[..., Path]
 Export = Callable[..., int]
 
@@ -26,22 +25,6 @@ Export = Callable[..., int]
 @pytest.fixture(scope="module")
 def features(transferred: Start) -> Path:
     return transferred()
-
-
-@pytest.fixture
-def export(tmp_path: Path) -> Export:
-    """Return the command, which writes to tmp_path / "out"."""
-
-    def call(run: Path, *flags: str) -> int:
-        out = [] if "--out" in flags else ["--out", str(tmp_path / "out")]
-        return cli.main(["export", str(run), *FAST, *out, *flags])
-
-    return call
-
-
-@pytest.fixture
-def certificate(tmp_path: Path) -> Callable[[], dict[str, Any]]:
-    return lambda: json.loads((tmp_path / "out" / "certificate.json").read_text())
 
 
 def rows_of(run: Path) -> list[dict[str, Any]]:
