@@ -29,7 +29,10 @@ COMMAND = (
     "--threads 1 --seed 3"
 )
 TABLES = ("log.csv", "front.csv", "baselines.csv", "ensembles.csv")
-MEASURED = "density features units weights search_error search_misranked test_error test_misranked"
+MEASURED = (
+    "density features units weights search_value search_error search_misranked "
+    "test_error test_misranked"
+)
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -119,6 +122,7 @@ def test_the_kept_heads_have_the_figures_of_their_rows(
         "known": problem.shown("test"),
     }
     for row, mask in zip(rows(whole / "front.csv"), masks, strict=True):
+        assert row["search_value"] == row["search_error"]
         head = Head(int(row["features"]), int(row["units"]), 5, np.flatnonzero(mask))
         state = torch.load(whole / "heads" / f"{row['id']}.pt", weights_only=True)
         head.load_state_dict(state)

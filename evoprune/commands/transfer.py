@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from evoprune.evaluation.outofdistribution import SCORES
+from evoprune.running.config import MEASURES
 from evoprune.running.transfer_settings import ALGORITHMS, EMBEDDED, SCHEDULES, Transfer
 from evoprune.space.heads import ENCODINGS
 
@@ -36,11 +37,13 @@ def add_transfer(command: argparse.ArgumentParser) -> None:
         ("encoding", "what a bit keeps", ENCODINGS),
         ("algorithm", "NSGA-II with two offspring a step, or as many as parents", ALGORITHMS),
         ("schedule", "how heads are trained", SCHEDULES),
+        ("measure", "of the mistakes on own images, which is minimised", MEASURES),
         ("score", "that tells foreign images", SCORES),
     ):
         value = getattr(default, option)
         add(f"--{option}", default=value, help=f"{text}: {' or '.join(known)} (default: {value})")
     for option, kind, text in (
+        ("pool", int, "cells along each side that maps are averaged over, a feature each"),
         ("units", int, "of the hidden layer"),
         ("evaluations", int, "heads that are judged in all"),
         ("perturbation", float, "size of ODIN's step through the backbone; 0 leaves it out"),

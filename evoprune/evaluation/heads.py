@@ -1,7 +1,8 @@
 """The fitness of a head: train it as the genome says, and ask it about own and foreign images.
 
-Three objectives, all minimised: the error on own images, the share of active genes, and the share
-of pairs that are misranked, an own image and a foreign one whose scores stand the wrong way round.
+Three objectives, all minimised: the error on own images, or the soft error, the share of active
+genes, and the share of pairs that are misranked, an own image and a foreign one whose scores stand
+the wrong way round.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ import numpy as np
 import torch
 from torch import nn
 
+from evoprune.evaluation.objectives import error_of, soft_error_of
 from evoprune.evaluation.outofdistribution import SCORES, auroc, perturbed
 from evoprune.network.heads import Head, HeadTraining, train_head
 from evoprune.passes import Passes
 from evoprune.space.heads import Bits, HeadSpace
 
 Values = tuple[float, ...]
+ERRORS = {"error": error_of, "soft_error": soft_error_of}
 
 
 @dataclass(frozen=True)
@@ -97,11 +100,19 @@ class Asking:
         return Answers(*kinds)
 
 
-def judged(answers: Answers, labels: torch.Tensor) -> tuple[float, float]:
-    """Return error and misranked share; both are 1 if an output is not finite."""
+def judged(
+    answers: Answers, labels: torch.Tensor, measure: str = "error"
+) -> tuple[float, float]:
+    """Return error and misranked share; both are 1 if an output is not finite.
+
+    Args:
+        answers: of a head.
+        labels: of the own images, int64, shape (images,).
+        measure: a key of `ERRORS`: which error.
+    """
     if not answers.finite:
         return 1.0, 1.0
-    error = float((answers.logits.argmax(1) != labels.cpu().numpy()).mean())
+    error = ERRORS[measure](torch.from_numpy(answers.logits), labels.cpu())
     return error, 1.0 - auroc(answers.scores, answers.foreign_scores)
 
 
@@ -122,6 +133,7 @@ class HeadEvaluator:
         training: of a head.
         seed: of the order of the images.
         passes: counted into; as "repaired" the candidates that keep nothing.
+        measure: a key of `ERRORS`, the first objective.
 
     Attributes:
         cache: from a genome's digest to all objectives.
@@ -140,7 +152,9 @@ class HeadEvaluator:
         *,
         seed: int,
         passes: Passes,
+        measure: str = "error",
     ) -> None:
+        self.measure = measure
         self.space, self.start, self.training = space, start, training
         self.features, self.labels = features, labels
         self.shown, self.asking, self.seed, self.passes = shown, asking, seed, passes
@@ -158,7 +172,7 @@ class HeadEvaluator:
         mask = self.decode(individual)
         head = self.train(mask)
         answers = self.asking(head, self.shown)
-        error, misranked = judged(answers, self.shown.labels)
+        error, misranked = judged(answers, self.shown.labels, self.measure)
         self.passes["repaired"] += not individual.count()
         self.passes["not finite"] += not answers.finite
         values = (error, self.space.density(mask), misranked)

@@ -51,11 +51,33 @@ class Candidate:
 Objective = Callable[[Candidate], float]
 
 
+def error_of(logits: torch.Tensor, labels: torch.Tensor) -> float:
+    """Return the share of images put into a wrong class, 0 to 1; 1 if a logit is not finite.
+
+    Args:
+        logits: shape (images, classes).
+        labels: int64, shape (images,).
+    """
+    if not torch.isfinite(logits).all():
+        return 1.0
+    return float((logits.argmax(1) != labels).double().mean())
+
+
+def soft_error_of(logits: torch.Tensor, labels: torch.Tensor) -> float:
+    """Return the mean of 1 - p, p the probability given to the true class; 1 if not finite.
+
+    Args:
+        logits: shape (images, classes).
+        labels: int64, shape (images,).
+    """
+    if not torch.isfinite(logits).all():
+        return 1.0
+    return float(1 - logits.double().softmax(1).gather(1, labels[:, None]).mean())
+
+
 def error(candidate: Candidate) -> float:
     """Share of images put into a wrong class, 0 to 1; 1 if a logit is not finite."""
-    if not torch.isfinite(candidate.logits).all():
-        return 1.0
-    return float((candidate.logits.argmax(1) != candidate.labels).double().mean())
+    return error_of(candidate.logits, candidate.labels)
 
 
 def soft_error(candidate: Candidate) -> float:
@@ -64,10 +86,7 @@ def soft_error(candidate: Candidate) -> float:
     A smooth companion of the error: it moves with every logit where the error moves in steps of an
     image, so that two masks can be told apart on fewer images.
     """
-    if not torch.isfinite(candidate.logits).all():
-        return 1.0
-    probability = candidate.logits.double().softmax(1)
-    return float(1 - probability.gather(1, candidate.labels[:, None]).mean())
+    return soft_error_of(candidate.logits, candidate.labels)
 
 
 def loss(candidate: Candidate) -> float:

@@ -177,7 +177,7 @@ def ensembles_of(points: npt.ArrayLike, ballots: Ballots) -> list[Ensemble]:
     ]
 
 
-def judged(ensemble: Ensemble, vote: Vote, ballots: Ballots) -> Verdict:
+def verdict(ensemble: Ensemble, vote: Vote, ballots: Ballots) -> Verdict:
     """Return what an ensemble is worth on any split, beside its best member.
 
     A member whose logits or scores are not finite on these images has no vote; if none has one,
@@ -191,7 +191,7 @@ def judged(ensemble: Ensemble, vote: Vote, ballots: Ballots) -> Verdict:
     >>> logits = np.array([[[2.0, 0], [1, 0]], [[0, 1], [0, 2]]])
     >>> split = Ballots(logits, np.array([[2.0, 0], [0, 2]]), np.array([0, 1]), logits,
     ...                 np.full((2, 2), 0.5))
-    >>> judged(Ensemble("both", (0, 1)), VOTES["mean-probability"], split)
+    >>> verdict(Ensemble("both", (0, 1)), VOTES["mean-probability"], split)
     Verdict(error=0.0, misranked=0.0, best_member_error=0.5, best_member_misranked=0.5)
     """
     theirs = ballots.of(ensemble.members)

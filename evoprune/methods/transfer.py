@@ -9,7 +9,8 @@ robustness", and the settings of its code. Numbered details; what they leave ope
 2. A gene keeps a feature with all weights that read it; so hidden units, or single weights.
 3. Minimised: the error, the share of active genes, and 1 - AUROC of own images against foreign
    ones. differs: the error is measured on the search split, the authors take the test images; the
-   foreign images of the search are not those of the final figures.
+   foreign images of the search are not those of the final figures. ours: the soft error in the
+   place of the error, if asked for (`measure`).
 4. Each head is trained from the same first weights, until its training loss falls no more.
    ours: quicker (`SCHEDULES`); or from the weights of the dense head (`inherit`).
 5. A genome seen before keeps all its objectives. differs: the authors' cache forgets the AUROC.
@@ -66,7 +67,7 @@ class Found:
 
     Attributes:
         mask: over all genes.
-        values: error, density, misranked share, on the search split.
+        values: error or soft error, density, misranked share, on the search split.
         head: narrow, trained.
     """
 

@@ -32,9 +32,9 @@ def gradcam(
 ) -> torch.Tensor:
     """Return for each image where a feature looks.
 
-    For pooled features the map is the positive part of the feature's own map. Where features are
-    flattened maps, each is one position of its map; as Grad-CAM averages over positions, all
-    features of a map have the same picture.
+    For pooled features the map is the positive part of the feature's own map. Where a map makes
+    several features, one a position or one a cell, all of them have the same picture, for Grad-CAM
+    averages over positions.
 
     Args:
         trunk: frozen; it stays as it was.
@@ -151,8 +151,7 @@ class _Watched(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Map images (batch, channels, height, width) to features (batch, features)."""
-        features = _Steps(self.trunk.upto, self._through).run(images)
-        return features.mean((2, 3)) if features.ndim == 4 else features
+        return self.trunk.pooled(_Steps(self.trunk.upto, self._through).run(images))
 
     def _through(self, node: fx.Node, value: Any) -> Any:
         return self.positions(value) if node is self.node else value

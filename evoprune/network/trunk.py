@@ -16,23 +16,28 @@ LAST = (nn.Linear, nn.Conv2d)  # kinds of the layer that gives the classes
 
 
 class Trunk(nn.Module):
-    """A network up to one of its tensors, averaged over all positions if it has any.
+    """A network up to one of its tensors, averaged over its positions if it has any.
 
     Args:
         model: trained; it stays as it was.
         layer: whose output the features are; None takes what the last Linear or convolution reads,
             the one that gives the classes.
+        pool: cells that a map is averaged over, along each side: 1 makes a feature of each map, 2
+            makes four, in reading order, and so on. Of larger grids the features also say where.
 
     Attributes:
         layer: whose output the features are.
+        pool: as given.
 
     Raises:
-        InputError: if the network cannot be followed, there is no such layer, or what it gives is
-            neither (images, features) nor (images, features, height, width).
+        InputError: if the network cannot be followed, there is no such layer, what it gives is
+            neither (images, features) nor (images, features, height, width), or it has fewer
+            positions than there are cells.
     """
 
-    def __init__(self, model: nn.Module, layer: str | None = None) -> None:
+    def __init__(self, model: nn.Module, layer: str | None = None, pool: int = 1) -> None:
         super().__init__()
+        self.pool = pool
         model = copy.deepcopy(model).eval().requires_grad_(False)
         graph = _traced(model)
         node = _read_by_the_last(model, graph) if layer is None else _named(graph, layer)
@@ -46,16 +51,30 @@ class Trunk(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Map images (batch, channels, height, width) to features (batch, features)."""
-        features = self.upto(images)
-        if features.ndim == 4:
-            features = features.mean((2, 3))
-        if features.ndim != 2:
-            shape = ", ".join(map(str, features.shape[1:]))
+        return self.pooled(self.upto(images))
+
+    def pooled(self, maps: torch.Tensor) -> torch.Tensor:
+        """Average maps (batch, maps, height, width) to features; those without positions stay.
+
+        Raises:
+            InputError: if that cannot be.
+        """
+        shape = ", ".join(map(str, maps.shape[1:]))
+        if maps.ndim not in (2, 4):
             raise InputError(
                 f"backbone: expected a layer that gives (images, features) or (images, features, "
                 f"height, width); {self.layer} gives (images, {shape}); name another with --layer"
             )
-        return features
+        if self.pool > min(maps.shape[2:], default=1):
+            raise InputError(
+                f"pool: {self.layer} gives (images, {shape}), too few positions for {self.pool} x "
+                f"{self.pool} cells; write a smaller --pool, or name an earlier layer with --layer"
+            )
+        if maps.ndim == 2:
+            return maps
+        if self.pool == 1:
+            return maps.mean((2, 3))
+        return nn.functional.adaptive_avg_pool2d(maps, self.pool).flatten(1)
 
 
 class Transferred(nn.Module):

@@ -8,7 +8,7 @@ from typing import Any
 from evoprune.errors import InputError, unknown
 from evoprune.evaluation.outofdistribution import SCORES
 from evoprune.network.heads import HeadTraining
-from evoprune.running.config import Settings
+from evoprune.running.config import MEASURES, Settings
 from evoprune.space.heads import ENCODINGS
 
 ALGORITHMS = ("steady-state", "generational")
@@ -39,6 +39,8 @@ class Transfer(Settings):
         foreign: data sets of out-of-distribution images that candidates are judged on.
         unseen: others, for the final figures alone; there the search's own are shown beside them.
         layer: of the backbone whose output the features are; None takes what the last one reads.
+        pool: cells along each side that the layer's maps are averaged over; 1 makes a feature of
+            each map, 2 four (ours).
         image_size: height and width in pixels that all images are brought to; the source's if it
             is given, else the target's.
         encoding: what a bit keeps: "features", "neurons" or "connections".
@@ -57,6 +59,8 @@ class Transfer(Settings):
         score: that tells foreign images: "odin", "max-softmax" or "energy".
         perturbation: size of ODIN's step through the backbone, in units of the network's input; 0
             leaves it out, as the authors do.
+        measure: of the mistakes on own images, the first objective: "error", or "soft_error", which
+            is smooth, so that fewer heads look better by luck (ours).
         features: folder in which computed features are kept; the run's own if None.
         controls: whether random masks and l1-ranked ones are trained, as many of each as the
             search has trained.
@@ -71,6 +75,7 @@ class Transfer(Settings):
     foreign: tuple[str, ...] = ()
     unseen: tuple[str, ...] = ()
     layer: str | None = None
+    pool: int = 1
     image_size: int | None = None
     encoding: str = "features"
     units: int = 512
@@ -85,6 +90,7 @@ class Transfer(Settings):
     train_images: int | None = None
     score: str = "odin"
     perturbation: float = 0.0
+    measure: str = "error"
     features: str | None = None
     controls: bool = True
     out: str = "runs/transfer"
@@ -102,10 +108,11 @@ class Transfer(Settings):
             ("algorithm", ALGORITHMS),
             ("schedule", SCHEDULES),
             ("score", SCORES),
+            ("measure", MEASURES),
         ):
             if getattr(self, name) not in known:
                 raise unknown(name, getattr(self, name), known)
-        for name, least in (("units", 1), ("image_size", 1), ("train_images", 1)):
+        for name, least in (("units", 1), ("image_size", 1), ("train_images", 1), ("pool", 1)):
             value = getattr(self, name)
             if value is not None and value < least:
                 raise InputError(
@@ -164,4 +171,4 @@ class Transfer(Settings):
 
     def objectives(self) -> tuple[str, ...]:
         """Return the names of what is minimised."""
-        return "error", "density", "misranked"
+        return self.measure, "density", "misranked"

@@ -101,6 +101,7 @@ class TransferProblem:
             self.config.training(),
             seed=self.config.seed,
             passes=self.passes,
+            measure=self.config.measure,
         )
 
     def training_features(self) -> tuple[torch.Tensor, torch.Tensor]:
@@ -179,7 +180,8 @@ class TransferProblem:
 
     def _name(self, raw: torch.Tensor) -> str:
         """Return a name for the features of some images by this backbone."""
-        digest = blake2b(repr((self.form, self.normal, self.trunk.layer)).encode(), digest_size=12)
+        told = self.form, self.normal, self.trunk.layer, self.trunk.pool
+        digest = blake2b(repr(told).encode(), digest_size=12)
         for value in self.trunk.state_dict().values():
             digest.update(value.cpu().contiguous().numpy().tobytes())
         digest.update(raw.contiguous().numpy().tobytes())
@@ -242,7 +244,7 @@ def prepare_transfer(
     torch.set_flush_denormal(True)
     form = form_of(config, source, data)
     model, width = network_of(config, source, form, streams, trained)
-    trunk = Trunk(model.to(device), config.layer)
+    trunk = Trunk(model.to(device), config.layer, config.pool)
     normal = mean_and_deviation(config.model, source, channels=form[0])
     space = HeadSpace(width, config.units, config.encoding)
     task = (config, model, trunk, data, foreign, unseen, form, normal, Passes(), streams)
@@ -299,7 +301,8 @@ def width_of(config: Transfer, model: nn.Module, form: Sized) -> int:
     channels, size = form
     try:
         with torch.no_grad():
-            return int(Trunk(model, config.layer)(torch.zeros(2, channels, size, size)).shape[1])
+            trunk = Trunk(model, config.layer, config.pool)
+            return int(trunk(torch.zeros(2, channels, size, size)).shape[1])
     except InputError:
         raise
     except Exception as cause:  # whatever a network raises where images do not fit

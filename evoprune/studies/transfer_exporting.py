@@ -123,10 +123,10 @@ def versions(problem: TransferProblem, head: Head, mask: Bits) -> Versions:
     """
     features, units, _ = problem.space.parts(mask)
     whole = fresh_head(len(features), len(units), len(problem.data.classes), seed=0)
-    backbone, layer = architecture_of(problem), problem.config.layer
+    backbone, config = architecture_of(problem), problem.config
     recipes = [
         recipe_of(problem.model, {}, network=backbone)
-        | {"head": head_entry(one, features=len(features), layer=layer)}
+        | {"head": head_entry(one, features=len(features), layer=config.layer, pool=config.pool)}
         for one in (whole, head)
     ]
     return Versions(

@@ -68,14 +68,19 @@ class Opened:
         """Return what is known of a head, measured on the test images."""
         features, units, _ = self.problem.space.parts(found.mask)
         error, misranked = judged(self.answers(found, self.test), self.test.labels)
-        _, known = judged(self.answers(found, self.known), self.known.labels)
+        known, search = misranked, found.values[0]
+        if self.known is not self.test:
+            _, known = judged(self.answers(found, self.known), self.known.labels)
+        if self.problem.config.measure != "error":
+            search, _ = judged(self.answers(found, self.search), self.search.labels)
         classes = len(self.problem.data.classes)
         return {
             "density": found.values[1],
             "features": int(features.sum()),
             "units": int(units.sum()),
             "weights": self.problem.space.weights(found.mask, classes),
-            "search_error": found.values[0],
+            "search_value": found.values[0],
+            "search_error": search,
             "search_misranked": found.values[2],
             "test_error": error,
             "test_misranked": misranked,
@@ -101,7 +106,8 @@ def report(
         for found in heads
     ]
     dense = {"id": ""} | opened.row(outcome.dense)
-    together = ensemble_rows(outcome.front, opened)
+    points = [[row[column] for column in SEARCH] for row in front]
+    together = ensemble_rows(outcome.front, points, opened)
     masks = [found.mask for found in outcome.front]
     for row, found in zip(front, outcome.front, strict=True):
         weights = {name: value.cpu() for name, value in found.head.state_dict().items()}
@@ -140,14 +146,22 @@ def report(
     return table(summary)
 
 
-def ensemble_rows(front: Sequence[Found], opened: Opened) -> list[Row]:
-    """Return a row an ensemble and way of voting; members are chosen on the search split alone."""
+def ensemble_rows(
+    front: Sequence[Found], points: Sequence[Sequence[float]], opened: Opened
+) -> list[Row]:
+    """Return a row an ensemble and way of voting; members are chosen on the search split alone.
+
+    Args:
+        front: the heads.
+        points: error, density and misranked of each, on the search split.
+        opened: the splits.
+    """
     search, test = (opened.ballots(front, part) for part in (opened.search, opened.test))
     rows = []
-    for ensemble in ensembles.ensembles_of([found.values for found in front], search):
+    for ensemble in ensembles.ensembles_of(points, search):
         for name, vote in VOTES.items():
-            before = ensembles.judged(ensemble, vote, search)
-            after = ensembles.judged(ensemble, vote, test)
+            before = ensembles.verdict(ensemble, vote, search)
+            after = ensembles.verdict(ensemble, vote, test)
             rows.append(
                 {
                     "name": ensemble.name,

@@ -93,6 +93,14 @@ def test_error_and_misranked_of_four_answers_by_hand() -> None:
     assert misranked == pytest.approx(1 / 8)  # of four pairs one is a tie
 
 
+def test_the_soft_error_of_two_answers_by_hand() -> None:
+    logits = np.log([[0.75, 0.25], [0.4, 0.6]])
+    answers = Answers(logits, np.array([0.9, 0.5]), logits, np.array([0.5, 0.1]))
+    soft, misranked = judged(answers, torch.tensor([0, 0]), "soft_error")
+    assert soft == pytest.approx((0.25 + 0.6) / 2)
+    assert misranked == judged(answers, torch.tensor([0, 0]))[1]
+
+
 def test_a_genome_seen_before_is_not_trained_again_and_keeps_all_objectives() -> None:
     evaluator = evaluator_of()
     (genome,) = some(1)

@@ -15,9 +15,9 @@ from evoprune.methods.ensembles import (
     Verdict,
     ensembles_of,
     greedy,
-    judged,
     knee,
     percentile_band,
+    verdict,
 )
 from evoprune.methods.votes import VOTES, Ballots, Vote
 
@@ -96,8 +96,8 @@ def test_an_objective_that_is_equal_throughout_has_no_say_in_the_knee() -> None:
 
 
 def goal(members: tuple[int, ...], vote: Vote, ballots: Ballots) -> float:
-    verdict = judged(Ensemble("", members), vote, ballots)
-    return 2 - verdict.error - verdict.misranked
+    found = verdict(Ensemble("", members), vote, ballots)
+    return 2 - found.error - found.misranked
 
 
 @each_vote
@@ -213,9 +213,9 @@ def test_an_ensemble_of_one_equals_its_member(vote: Vote) -> None:
     split = drawn()
     for member in range(12):
         error, misranked = split.errors()[member], split.misranked()[member]
-        verdict = judged(Ensemble("one", (member,)), vote, split)
-        assert verdict == Verdict(error, misranked, error, misranked)
-        assert not verdict.above
+        found = verdict(Ensemble("one", (member,)), vote, split)
+        assert found == Verdict(error, misranked, error, misranked)
+        assert not found.above
 
 
 @each_vote
@@ -225,7 +225,7 @@ def test_a_verdict_is_the_definition(vote: Vote) -> None:
     _, foreign = vote(split.foreign_logits[[1, 4, 6]], split.foreign_scores[[1, 4, 6]])
     wrong = [np.mean(split.logits[member].argmax(1) != split.labels) for member in members]
     areas = [auroc(split.scores[member], split.foreign_scores[member]) for member in members]
-    assert judged(Ensemble("three", members), vote, split) == Verdict(
+    assert verdict(Ensemble("three", members), vote, split) == Verdict(
         np.mean(labels != split.labels), 1 - auroc(own, foreign), min(wrong), 1 - max(areas)
     )
 
@@ -240,11 +240,11 @@ def test_above_every_member_is_better_in_both(error: float, misranked: float, ab
 @each_vote
 def test_on_another_split_a_member_that_is_not_finite_has_no_vote(vote: Vote) -> None:
     split = spoilt(drawn(), 4, np.inf)
-    three, two = (judged(Ensemble("", some), vote, split) for some in ((1, 4, 6), (1, 6)))
+    three, two = (verdict(Ensemble("", some), vote, split) for some in ((1, 4, 6), (1, 6)))
     assert (three.error, three.misranked) == (two.error, two.misranked)
 
 
 @each_vote
 def test_an_ensemble_without_a_vote_is_wrong_throughout(vote: Vote) -> None:
-    verdict = judged(Ensemble("", (4,)), vote, spoilt(drawn(), 4, np.nan))
-    assert (verdict.error, verdict.misranked, verdict.best_member_error) == (1.0, 1.0, 1.0)
+    found = verdict(Ensemble("", (4,)), vote, spoilt(drawn(), 4, np.nan))
+    assert (found.error, found.misranked, found.best_member_error) == (1.0, 1.0, 1.0)

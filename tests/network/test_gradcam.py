@@ -33,6 +33,13 @@ def test_a_pooled_feature_looks_where_its_own_map_is_positive() -> None:
     assert second.tolist() == [[0.0, 0.0], [0.0, 0.0]]  # nothing in it raises the feature
 
 
+def test_a_cell_looks_where_the_whole_of_its_map_does() -> None:
+    trunk, pooled = signs(), signs(nn.Identity())
+    pooled.pool = 2
+    for cell in range(4):
+        assert torch.equal(gradcam(pooled, IMAGES, cell), gradcam(trunk, IMAGES, 0))
+
+
 def test_each_image_has_the_feature_that_is_asked_of_it() -> None:
     first, second = gradcam(signs(), IMAGES, torch.tensor([1, 1]))
     assert first.tolist() == [[0.0, 1.0], [0.0, 0.0]]

@@ -25,25 +25,31 @@ def backbone(seed: int = 0) -> Any:
     return build("digits-cnn", classes=4, channels=1, image_size=8, seed=seed)
 
 
-def transferred(*, layer: str | None = None) -> Transferred:
+def width_of(layer: str | None, pool: int) -> int:
+    """Return how many features there are."""
+    return 512 if layer is None else 32 * pool**2
+
+
+def transferred(*, layer: str | None = None, pool: int = 1) -> Transferred:
     """Return a network that reads a fifth of the features."""
-    trunk = Trunk(backbone(seed=3), layer)
-    width = 512 if layer is None else 32
+    trunk, width = Trunk(backbone(seed=3), layer, pool), width_of(layer, pool)
     head = narrowed_head(fresh_head(width, 6, 3, seed=2), READ[:width], THERE)
     return Transferred(trunk, head, 0.3, 1.7).eval()
 
 
-def recipe_for(network: Transferred, *, layer: str | None = None) -> dict[str, Any]:
-    entry = head_entry(network.head, features=512 if layer is None else 32, layer=layer)
+def recipe_for(
+    network: Transferred, *, layer: str | None = None, pool: int = 1
+) -> dict[str, Any]:
+    entry = head_entry(network.head, features=width_of(layer, pool), layer=layer, pool=pool)
     return recipe_of(backbone(), {}, network=NETWORK) | {"head": entry}
 
 
-@pytest.mark.parametrize("layer", [None, "bn3"])
+@pytest.mark.parametrize(("layer", "pool"), [(None, 1), ("bn3", 1), ("bn3", 2)])
 def test_it_is_made_again_from_two_files(
-    layer: str | None, images: torch.Tensor, tmp_path: Path
+    layer: str | None, pool: int, images: torch.Tensor, tmp_path: Path
 ) -> None:
-    network = transferred(layer=layer)
-    write_recipe(recipe_for(network, layer=layer), tmp_path / "recipe.json")
+    network = transferred(layer=layer, pool=pool)
+    write_recipe(recipe_for(network, layer=layer, pool=pool), tmp_path / "recipe.json")
     torch.save(network.state_dict(), tmp_path / "network.pt")
     for model in (None, backbone(seed=9)):
         again = rebuild(model, tmp_path / "recipe.json", tmp_path / "network.pt")
@@ -56,7 +62,7 @@ def test_what_a_head_is_comes_back_as_plain_data(tmp_path: Path) -> None:
     head = read_recipe(tmp_path / "recipe.json")["head"]
     kept = np.flatnonzero(READ).tolist()
     features = {"kept": kept, "of": 512}
-    assert head == {"layer": None, "features": features, "units": 3, "classes": 3}
+    assert head == {"layer": None, "pool": 1, "features": features, "units": 3, "classes": 3}
 
 
 def test_a_head_that_reads_everything_chooses_nothing() -> None:
@@ -94,6 +100,7 @@ def test_a_network_that_brings_images_to_its_range_is_told_of() -> None:
         ("units", 0, "expected units of a head from 1 on, got 0"),
         ("units", True, "expected units of a head from 1 on, got True"),
         ("classes", "3", "expected classes of a head from 1 on, got '3'"),
+        ("pool", 0, "expected pool of a head from 1 on, got 0"),
         ("layer", 7, "expected a head with layer, features, units and classes"),
         ("layer", "bn4", "unknown layer 'bn4': did you mean 'bn"),
         ("features", [0, 1], "expected a head with layer, features, units and classes"),

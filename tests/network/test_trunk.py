@@ -57,6 +57,13 @@ def test_a_named_layer_gives_the_features() -> None:
     assert torch.allclose(trunk(images), by_hand.mean((2, 3)), atol=1e-6)
 
 
+def test_cells_of_a_grid_are_features_of_their_own_in_reading_order() -> None:
+    maps = torch.rand(3, 5, 6, 6)
+    trunk = Trunk(nn.Sequential(nn.Identity(), nn.Conv2d(5, 2, 1)), "0", pool=2)
+    rows = [maps[:, :, i : i + 3, j : j + 3].mean((2, 3)) for i in (0, 3) for j in (0, 3)]
+    assert torch.allclose(trunk(maps), torch.stack(rows, 2).flatten(1), atol=1e-6)
+
+
 def test_the_network_stays_as_it_was_and_the_trunk_is_frozen() -> None:
     model = models.build("digits-cnn", channels=1, image_size=8).train()
     before = {name: value.clone() for name, value in model.state_dict().items()}
@@ -94,6 +101,18 @@ def test_a_trunk_and_a_head_are_one_network() -> None:
     images = torch.rand(2, 1, 8, 8)
     with torch.no_grad():
         assert torch.allclose(whole(images), model(images), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (nn.Sequential(nn.Conv2d(3, 4, 5), nn.Conv2d(4, 2, 1)), r"\(images, 4, 4, 4\), too few"),
+        (nn.Sequential(nn.Flatten(), nn.Linear(192, 2)), r"\(images, 192\), too few"),
+    ],
+)
+def test_more_cells_than_positions_are_refused(model: nn.Module, said: str) -> None:
+    with pytest.raises(InputError, match=said + " positions for 5 x 5 cells; write a small"):
+        Trunk(model, pool=5)(torch.rand(2, 3, 8, 8))
 
 
 class Branching(nn.Module):

@@ -89,6 +89,8 @@ def test_settings_come_back_from_json_as_they_were() -> None:
         ({"algorithm": "steady"}, "unknown algorithm 'steady': did you mean 'steady-state'"),
         ({"schedule": "quik"}, "unknown schedule 'quik': did you mean 'quick'"),
         ({"score": "max_softmax"}, "unknown score 'max_softmax': did you mean 'max-softmax'"),
+        ({"measure": "soft-error"}, "unknown measure 'soft-error': did you mean 'soft_error'"),
+        ({"pool": 0}, "pool: expected at least 1, got 0"),
         ({"units": 0}, "units: expected at least 1, got 0"),
         ({"image_size": 0}, "image-size: expected at least 1, got 0"),
         ({"train_images": 0}, "train-images: expected at least 1, got 0"),

@@ -71,6 +71,18 @@ def test_each_image_goes_through_the_backbone_once(
     assert sum(calls) == 100 + images
 
 
+def test_cells_of_a_grid_make_as_many_features_of_each_map(
+    told: dict[str, Any], tmp_path: Path
+) -> None:
+    whole, cells = (problem_of(told, layer="bn3", pool=pool) for pool in (1, 4))
+    for problem in (whole, cells):
+        grow(problem, tmp_path)  # in one folder: neither reads the other's
+    (one, _), (sixteen, _) = whole.training_features(), cells.training_features()
+    assert (whole.space.size, cells.space.size) == (32, 32 * 16)
+    raw, parts = (p.standard[0] + p.standard[1] * x for p, x in ((whole, one), (cells, sixteen)))
+    assert torch.allclose(parts.view(100, 32, 16).mean(2), raw, atol=1e-5)
+
+
 def test_features_that_were_kept_are_read_again_by_the_next_run(
     told: dict[str, Any], calls: list[int], tmp_path: Path
 ) -> None:
