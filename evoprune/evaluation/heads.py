@@ -7,7 +7,7 @@ the wrong way round.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +16,31 @@ import torch
 from torch import nn
 
 from evoprune.evaluation.objectives import error_of, soft_error_of
-from evoprune.evaluation.outofdistribution import SCORES, auroc, perturbed
+from evoprune.evaluation.outofdistribution import BATCH, SCORES, auroc, perturbed
 from evoprune.network.heads import Head, HeadTraining, train_head
 from evoprune.passes import Passes
 from evoprune.space.heads import Bits, HeadSpace
 
 Values = tuple[float, ...]
 ERRORS = {"error": error_of, "soft_error": soft_error_of}
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images that are made fit for a network batch by batch: all of them at once might not fit.
+
+    Attributes:
+        raw: as they came, from one data set or several.
+        prepare: brings some of them to the size that the network takes, and normalises them.
+    """
+
+    raw: Sequence[torch.Tensor]
+    prepare: Callable[[torch.Tensor], torch.Tensor]
+
+    def __iter__(self) -> Iterator[torch.Tensor]:
+        """Yield batches, float32, shape (images, channels, height, width)."""
+        for part in self.raw:
+            yield from map(self.prepare, part.split(BATCH))
 
 
 @dataclass(frozen=True)
@@ -33,13 +51,13 @@ class Shown:
         own: float32, shape (images, features).
         labels: int64, shape (images,).
         foreign: of out-of-distribution images, shape (others, features).
-        images: own and foreign images, normalised, where scores perturb them; else None.
+        images: own and foreign images, where scores perturb them; else None.
     """
 
     own: torch.Tensor
     labels: torch.Tensor
     foreign: torch.Tensor
-    images: tuple[torch.Tensor, torch.Tensor] | None = None
+    images: tuple[Images, Images] | None = None
 
     def __len__(self) -> int:
         """Return how many images there are of both kinds."""
@@ -92,7 +110,10 @@ class Asking:
         scored = logits
         if self.perturbation > 0 and self.network is not None and shown.images is not None:
             network = self.network(head)
-            scored = [perturbed(network, some, self.perturbation) for some in shown.images]
+            scored = [
+                torch.cat([perturbed(network, some, self.perturbation) for some in images])
+                for images in shown.images
+            ]
             self.passes["fitness"] += 4 * len(shown)
         for some, stepped in zip(logits, scored, strict=True):
             kinds += [some.cpu().numpy(), SCORES[self.score](stepped).cpu().numpy()]

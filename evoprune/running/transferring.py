@@ -18,7 +18,7 @@ from torch import nn
 from tqdm import tqdm
 
 from evoprune.errors import InputError
-from evoprune.evaluation.heads import Asking, HeadEvaluator, Shown
+from evoprune.evaluation.heads import Asking, HeadEvaluator, Images, Shown
 from evoprune.evaluation.outofdistribution import balanced
 from evoprune.network import datasets, models
 from evoprune.network.backbones import backbone, brought, mean_and_deviation
@@ -120,8 +120,7 @@ class TransferProblem:
         features = [self.features(images) for images in (own.images, *chosen)]
         images = None
         if self.config.perturbation > 0:
-            parts = [self.images(some) for some in (own.images, *chosen)]
-            images = parts[0], torch.cat(parts[1:])
+            images = Images([own.images], self.images), Images(chosen, self.images)
         labels = own.labels.to(self.config.device)
         return Shown(features[0], labels, torch.cat(features[1:]), images)
 

@@ -10,7 +10,7 @@ import torch
 from sklearn.metrics import accuracy_score, roc_auc_score
 
 from evoprune.evaluation import heads
-from evoprune.evaluation.heads import Answers, Asking, HeadEvaluator, Shown, judged
+from evoprune.evaluation.heads import Answers, Asking, HeadEvaluator, Images, Shown, judged
 from evoprune.evaluation.outofdistribution import SCORES
 from evoprune.network.heads import Head, HeadTraining, fresh_head, train_head
 from evoprune.passes import Passes
@@ -228,10 +228,22 @@ def test_a_map_evaluates_one_after_the_other() -> None:
     assert evaluator.map(evaluator, genomes) == [plain(genome) for genome in genomes]
 
 
+def as_they_are(images: torch.Tensor) -> torch.Tensor:
+    return images
+
+
+def test_images_of_several_sets_come_in_order_and_never_more_than_a_batch_at_once() -> None:
+    sets = torch.arange(300.0), torch.arange(300.0, 305.0)
+    batches = list(Images(sets, lambda some: -some))
+    assert torch.cat(batches).tolist() == [-float(i) for i in range(305)]
+    assert [len(some) for some in batches] == [128, 128, 44, 5]
+
+
 def test_a_step_of_the_images_changes_the_scores_alone_and_costs_four_passes_more() -> None:
     """The network of a head here is the head itself: its images are the features."""
-    passes, images = Passes(), (SEEN.own, SEEN.foreign)
-    seen = Shown(SEEN.own, SEEN.labels, SEEN.foreign, images)
+    passes = Passes()
+    own, foreign = (Images([some], as_they_are) for some in (SEEN.own, SEEN.foreign))
+    seen = Shown(SEEN.own, SEEN.labels, SEEN.foreign, (own, foreign))
     head = fresh_head(FEATURES, UNITS, CLASSES, seed=1)
     plain = Asking("odin", Passes())(head, seen)
     stepped = Asking("odin", passes, 0.05, lambda head: head)(head, seen)
