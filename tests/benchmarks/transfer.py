@@ -3,7 +3,8 @@
 python tests/benchmarks/transfer.py run ROOT [PART OF A NAME]   what ROOT does not hold yet, in turn
 python tests/benchmarks/transfer.py tables ROOT                 the tables, from what is there
 
-The data and the checkpoints are expected in ./data. A run takes three to ten minutes on one thread.
+The data and the checkpoints are expected in ./data. A run takes three to fifteen minutes on one
+thread, and there are many: name the task, the arm or the seed, such as sign-ours or fashion-pool.
 """
 
 from __future__ import annotations
@@ -27,11 +28,22 @@ TASKS = {
     "--foreign cifar10 folder:data/sign-digits --unseen mnist --image-size 32 "
     "--train-images 2000 --search-images 1000",
 }
+TASKS |= {
+    "sign-pool": f"{TASKS['sign']} --pool 2",
+    "fashion-pool": f"{TASKS['fashion']} --layer layer3 --pool 2",
+}
+OURS = "--guided --no-controls"
 ARMS = {
-    "ours": "--guided --no-controls",
+    "ours": OURS,
     "authors": "",
-    "inherit": "--guided --inherit --no-controls",
-    "generational": "--guided --algorithm generational --no-controls",
+    "soft": f"{OURS} --measure soft_error",
+    "inherit": f"{OURS} --inherit",
+    "generational": f"{OURS} --algorithm generational",
+    "neurons": f"{OURS} --encoding neurons",
+    "connections": f"{OURS} --encoding connections",
+    "max-softmax": f"{OURS} --score max-softmax",
+    "energy": f"{OURS} --score energy",
+    "whole": "--schedule authors --population 4 --evaluations 4 --no-controls",  # its dense head
 }
 SEEDS = range(5)
 THIRD = 1 / 3
