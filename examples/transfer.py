@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from deap import base, tools
 
-from evoprune.methods.ensembles import ensembles_of, judged
+from evoprune.methods.ensembles import ensembles_of, verdict
 from evoprune.methods.votes import VOTES, ballots_of
 from evoprune.running.growing import grow
 from evoprune.running.transfer_settings import Transfer
@@ -73,18 +73,18 @@ search = asked(problem.shown("search"))
 
 
 def goal(ensemble):
-    verdict = judged(ensemble, vote, search)
-    return verdict.error + verdict.misranked
+    worth = verdict(ensemble, vote, search)
+    return worth.error + worth.misranked
 
 
 ensemble = min(ensembles_of([one.fitness.values for one in front], search), key=goal)
 unseen = problem.shown("test", known=False)
 ballots = asked(unseen)
-verdict = judged(ensemble, vote, ballots)
+worth = verdict(ensemble, vote, ballots)
 dense = ballots_of([problem.asking(problem.dense, unseen)], unseen.labels.numpy())
 print(ensemble.name, "of", [f"{front[place].fitness.values[1]:.3f}" for place in ensemble.members])
-print(f"best member in each: {verdict.best_member_error:.4f} {verdict.best_member_misranked:.4f}")
-print(f"ensemble:            {verdict.error:.4f} {verdict.misranked:.4f}")
+print(f"best member in each: {worth.best_member_error:.4f} {worth.best_member_misranked:.4f}")
+print(f"ensemble:            {worth.error:.4f} {worth.misranked:.4f}")
 print(f"dense head:          {dense.errors()[0]:.4f} {dense.misranked()[0]:.4f}")
 
 # %%
@@ -98,7 +98,7 @@ shown = axes.scatter(errors, misranked, c=kept, cmap="viridis_r", s=45, label="h
 figure.colorbar(shown, label="share of the features that a head reads")
 ring = {"s": 130, "facecolors": "none", "edgecolors": "C3"}
 axes.scatter(errors[members], misranked[members], **ring, label="members of the ensemble")
-axes.scatter(verdict.error, verdict.misranked, marker="*", s=220, color="C3", label="ensemble")
+axes.scatter(worth.error, worth.misranked, marker="*", s=220, color="C3", label="ensemble")
 whole = {"marker": "D", "color": "black", "label": "head on all features"}
 axes.scatter(dense.errors(), dense.misranked(), **whole)
 axes.set(xlabel="error on the test images (share wrong)")

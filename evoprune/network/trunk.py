@@ -39,7 +39,7 @@ class Trunk(nn.Module):
         super().__init__()
         self.pool = pool
         model = copy.deepcopy(model).eval().requires_grad_(False)
-        graph = _traced(model)
+        graph = _traced(model, layer)
         node = _read_by_the_last(model, graph) if layer is None else _named(graph, layer)
         self.layer = str(node.target) if node.op == "call_module" else node.name
         self.upto = _cut(model, graph, node)
@@ -126,10 +126,27 @@ def features_of(
     return torch.cat(parts)
 
 
-def _traced(model: nn.Module) -> fx.Graph:
-    """Return what a network computes in evaluation mode, call by call."""
+class _Tracer(fx.Tracer):
+    """Follow a network call by call, but for one layer, which stays whole: its output is wanted.
+
+    Otherwise the output of a block that ends in an addition would be no layer's.
+    """
+
+    def __init__(self, whole: str | None) -> None:
+        super().__init__()
+        self.whole = whole
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        """Tell whether a module is one call."""
+        return module_qualified_name == self.whole or super().is_leaf_module(
+            m, module_qualified_name
+        )
+
+
+def _traced(model: nn.Module, whole: str | None) -> fx.Graph:
+    """Return what a network computes in evaluation mode, call by call; one layer stays whole."""
     try:
-        return fx.Tracer().trace(model)
+        return _Tracer(whole).trace(model)
     except Exception as cause:  # whatever the forward pass of an unknown network raises
         raise InputError(
             f"backbone: {type(model).__name__} cannot be followed by torch.fx: "
@@ -138,7 +155,7 @@ def _traced(model: nn.Module) -> fx.Graph:
 
 
 def _named(graph: fx.Graph, layer: str) -> fx.Node:
-    """Return the last call of a layer that the user named, or of a layer inside it."""
+    """Return the last call of a layer that the user named, or of one inside it if it has none."""
     calls = {str(node.target): node for node in graph.nodes if node.op == "call_module"}
     inside = [node for name, node in calls.items() if f"{name}.".startswith(f"{layer}.")]
     if not inside:

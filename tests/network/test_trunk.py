@@ -57,6 +57,21 @@ def test_a_named_layer_gives_the_features() -> None:
     assert torch.allclose(trunk(images), by_hand.mean((2, 3)), atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("name", "layer"), [("resnet18", "layer3"), ("densenet121", "features.denseblock1")]
+)
+def test_features_of_a_block_are_averages_of_all_that_it_gives(name: str, layer: str) -> None:
+    """The last layer inside a residual block is not yet its output."""
+    torch.manual_seed(0)
+    model, seen = zoo.get_model(name, weights=None).eval(), []
+    model.get_submodule(layer).register_forward_hook(lambda *given: seen.append(given[-1]))
+    trunk = Trunk(model, layer)
+    seen.clear()
+    with torch.no_grad():
+        model(IMAGES)
+    assert torch.allclose(trunk(IMAGES), seen[0].mean((2, 3)), atol=1e-6)
+
+
 def test_cells_of_a_grid_are_features_of_their_own_in_reading_order() -> None:
     maps = torch.rand(3, 5, 6, 6)
     trunk = Trunk(nn.Sequential(nn.Identity(), nn.Conv2d(5, 2, 1)), "0", pool=2)
