@@ -32,9 +32,9 @@ def gradcam(
 ) -> torch.Tensor:
     """Return for each image where a feature looks.
 
-    For pooled features the map is the positive part of the feature's own map. Where a map makes
-    several features, one a position or one a cell, all of them have the same picture, for Grad-CAM
-    averages over positions.
+    For pooled features the map is the positive part of the feature's own map; of a feature that is
+    one cell of its map, of that cell. Where features are flattened maps, each is one position of
+    its map; as Grad-CAM averages over positions, all features of a map have the same picture.
 
     Args:
         trunk: frozen; it stays as it was.
@@ -52,7 +52,7 @@ def gradcam(
     Raises:
         InputError: if captum is not installed, or no layer of the trunk has positions.
 
-    Source: Selvaraju et al., 2017, eq. 1 and 2, by captum's `LayerGradCam`.
+    Source: Selvaraju et al., 2017, eq. 1 and 2, by captum's `LayerGradCam`. The cell is ours.
     """
     attr = captum()
     steps = _Watched(trunk, resized(images[:1], size))
@@ -62,6 +62,8 @@ def gradcam(
     parts = []
     for some, target in zip(images.split(batch), places.split(batch), strict=True):
         coarse = method.attribute(resized(some, size), target, relu_attributions=True).detach()
+        if head is None and trunk.pool > 1:
+            coarse = _in_their_cells(coarse, target, trunk.pool)
         fine = attr.LayerAttribution.interpolate(coarse, (height, width), "bilinear")
         parts.append(_scaled(fine[:, 0].float()))
     return torch.cat(parts)
@@ -162,6 +164,21 @@ def resized(images: torch.Tensor, size: int | None) -> torch.Tensor:
     if size is None:
         return images
     return nn.functional.interpolate(images, (size, size), mode="bilinear")
+
+
+def _in_their_cells(maps: torch.Tensor, places: torch.Tensor, pool: int) -> torch.Tensor:
+    """Return maps (images, 1, height, width) with zeros outside of the cell of each one's feature.
+
+    Cells are those of `Trunk.pooled`: where sides do not divide, they overlap by a row or column.
+    """
+    height, width = maps.shape[2:]
+    inside = torch.zeros_like(maps)
+    for one, place in zip(inside, places.tolist(), strict=True):
+        down, across = divmod(place % pool**2, pool)
+        rows = slice(down * height // pool, -(-(down + 1) * height // pool))
+        columns = slice(across * width // pool, -(-(across + 1) * width // pool))
+        one[:, rows, columns] = 1
+    return maps * inside
 
 
 def _scaled(maps: torch.Tensor) -> torch.Tensor:

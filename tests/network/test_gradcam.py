@@ -33,11 +33,24 @@ def test_a_pooled_feature_looks_where_its_own_map_is_positive() -> None:
     assert second.tolist() == [[0.0, 0.0], [0.0, 0.0]]  # nothing in it raises the feature
 
 
-def test_a_cell_looks_where_the_whole_of_its_map_does() -> None:
-    trunk, pooled = signs(), signs(nn.Identity())
-    pooled.pool = 2
-    for cell in range(4):
-        assert torch.equal(gradcam(pooled, IMAGES, cell), gradcam(trunk, IMAGES, 0))
+def test_a_cell_looks_nowhere_but_into_itself() -> None:
+    trunk = signs(nn.Identity())
+    trunk.pool = 2
+    cells = [gradcam(trunk, IMAGES, cell)[0].tolist() for cell in range(8)]
+    assert cells[0] == [[1.0, 0.0], [0.0, 0.0]] and cells[2] == [[0.0, 0.0], [1.0, 0.0]]
+    assert cells[1] == cells[3] == [[0.0, 0.0], [0.0, 0.0]]  # the image is not positive there
+    assert cells[5] == [[0.0, 1.0], [0.0, 0.0]]  # the second map is the image times -1
+
+
+@pytest.mark.parametrize(("side", "pool"), [(6, 2), (7, 2), (8, 3), (5, 4)])
+def test_the_cells_of_pictures_are_those_that_features_average(side: int, pool: int) -> None:
+    trunk = signs(nn.Identity())
+    trunk.pool = pool
+    for cell in range(pool**2):
+        seen = gradcam(trunk, torch.ones(1, 1, side, side), cell)[0] > 0
+        image = torch.ones(1, 1, side, side).requires_grad_()
+        trunk(image)[0, cell].backward()
+        assert torch.equal(seen, image.grad[0, 0] > 0)
 
 
 def test_each_image_has_the_feature_that_is_asked_of_it() -> None:
