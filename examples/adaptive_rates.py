@@ -14,7 +14,7 @@ import numpy as np
 
 from operators import OneFifthRule, OperatorCredit, individual_type, lotz, mutFlip
 
-GENES, RUNS = 64, 1 if os.environ.get("EVOPRUNE_FAST") else 9
+GENES, RUNS = (32, 1) if os.environ.get("EVOPRUNE_FAST") else (64, 9)
 CHOICES = ["16", "4", "1"]  # how many genes a mutation flips on average
 
 

@@ -20,7 +20,7 @@ from evoprune.search.indicators import hypervolume
 from evoprune.seeding import Streams
 from operators import cxLayers, individual_type, initImportance, mutImportance, selNSGA2
 
-N, GENERATIONS = 24, 6 if os.environ.get("EVOPRUNE_FAST") else 80
+N, GENERATIONS = 24, 2 if os.environ.get("EVOPRUNE_FAST") else 80
 
 # %%
 # The toolbox is that of any run. Streams seed Python's ``random`` too, from which the loop draws.

@@ -25,7 +25,7 @@ from operators.initialise import initDensity
 from operators.selection import selNSGA2
 
 fast = bool(os.environ.get("EVOPRUNE_FAST"))
-generations, children, epochs = (3, 8, 1) if fast else (40, 40, 5)
+generations, children, epochs = (2, 6, 1) if fast else (40, 40, 5)
 
 # %%
 # A small network, trained here on the digits of the package. Its space finds which channels have to

@@ -21,7 +21,7 @@ from operators import cxTwoPointPacked, individual_type, initDensity, initUnifor
 from operators.decomposition import tchebycheff, weightsFor
 from operators.problems import front, lotz, zdt2
 
-RUNS, GENERATIONS = 1 if os.environ.get("EVOPRUNE_FAST") else 9, 150
+RUNS, GENERATIONS = (1, 60) if os.environ.get("EVOPRUNE_FAST") else (9, 150)
 WEIGHTS = weightsFor(2, 21)  # as many individuals
 REALS, BITS = individual_type("thresholds", 2), individual_type("mask", 2)
 FRONTS = {zdt2: front(zdt2, 1000), lotz: front(lotz, 20)}  # the best there can be

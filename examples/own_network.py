@@ -23,7 +23,8 @@ from evoprune.seeding import Streams
 from evoprune.space.weights import WeightSpace
 
 fast = bool(os.environ.get("EVOPRUNE_FAST"))
-config = Config(population=6 if fast else 24, generations=(1, 1) if fast else (12, 12))
+sizes = {"population": 4, "generations": (1, 1), "search_images": 100}
+config = Config(**sizes) if fast else Config(population=24, generations=(12, 12))
 
 
 # %%
@@ -48,7 +49,7 @@ network.add_module("classes", nn.Linear(48, 10))
 # weight of a Conv or Linear layer, but for the layers that are excluded.
 streams = Streams(config.seed)
 digits = datasets.load(config.data, search_from="test")
-training.train(network, digits, epochs=20, rng=streams.torch, progress=False)
+training.train(network, digits, epochs=3 if fast else 20, rng=streams.torch, progress=False)
 space = WeightSpace(network, exclude=["classes"])
 problem = prepare(config, streams, space=space)
 outcome = hierarchical(problem, config, Run(streams=streams, passes=problem.passes, bar=False))

@@ -17,7 +17,8 @@ from evoprune.running.run import Run
 from evoprune.seeding import Streams
 
 fast = bool(os.environ.get("EVOPRUNE_FAST"))
-config = Config(population=6 if fast else 24, generations=(1, 1) if fast else (12, 12))
+sizes = {"population": 4, "generations": (1, 1), "search_images": 100}
+config = Config(**sizes) if fast else Config(population=24, generations=(12, 12))
 
 
 # %%

@@ -21,7 +21,7 @@ from evoprune.search.nsga2 import nsga2
 from evoprune.seeding import Streams
 from operators import cxUniformPacked, individual_type, initDensity, mutFlip, selNSGA2, weightsFor
 
-SEEDS, SIZE, BUDGET = (2 if os.environ.get("EVOPRUNE_FAST") else 10), 20, 600
+SEEDS, SIZE, BUDGET = (2, 20, 200) if os.environ.get("EVOPRUNE_FAST") else (10, 20, 600)
 network = load("filters")
 
 

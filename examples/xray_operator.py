@@ -16,7 +16,7 @@ from evoprune.studies.xray_masks import change_by_score, drift
 from operators import mutFlip, mutImportance
 from operators.xray import xray
 
-RUNS = 1_000 if os.environ.get("EVOPRUNE_FAST") else 10_000
+RUNS = 200 if os.environ.get("EVOPRUNE_FAST") else 10_000
 
 
 # %%

@@ -78,6 +78,16 @@ def two_heads() -> nn.Module:
     return TwoHeads()
 
 
+@pytest.fixture(scope="module")
+def short_searches() -> Iterator[pytest.MonkeyPatch]:
+    """Let the searches of a module train and drift shortly; it may patch more."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("evoprune.running.problem.EPOCHS", 2)
+        patch.setattr("evoprune.methods.masks.STEPS", 6)
+        patch.setattr("evoprune.methods.anchors.TRIAL_STEPS", 6)
+        yield patch
+
+
 @pytest.fixture(scope="session")
 def digits_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a checkpoint of the digits' network, trained for two epochs."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,15 @@ import selection
 import timing
 
 BENCHMARKS = Path(__file__).parent / "benchmarks"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quickly_collected() -> Iterator[None]:
+    """Let the collections before each timed call pass over all that was imported so far."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def command() -> Any:

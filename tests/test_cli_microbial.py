@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,14 @@ COMMAND = (
     "--final-epochs 1 --search-images 60 --threads 1 --seed 5"
 )
 TABLES = ("log.csv", "curve.csv", "front.csv", "baselines.csv")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short() -> Iterator[None]:
+    """Train the network shortly, of which runs begin."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("evoprune.running.problem.EPOCHS", 2)
+        yield
 
 
 def rows(path: Path) -> list[dict[str, str]]:

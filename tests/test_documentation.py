@@ -70,17 +70,10 @@ def place(lines: list[str], mark: str) -> int:
     raise ValueError(f"no line holds {mark!r}")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def short() -> Iterator[None]:
-    """Train shortly where a page brings no network of its own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("evoprune.running.problem.EPOCHS", 2)
-        yield
-
-
 SHOWING = [page for page in PAGES if BLOCK.search(page.read_text(encoding="utf-8"))]
 
 
+@pytest.mark.usefixtures("short_searches")
 @pytest.mark.parametrize("page", SHOWING, ids=page_name)
 def test_the_python_of_a_page_runs_in_order(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -14,15 +14,14 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted(ROOT.glob("examples/*.py"))
+pytestmark = pytest.mark.usefixtures("short_searches")
 FAST = {"EVOPRUNE_FAST": "1", "MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1"}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def short() -> Iterator[None]:
-    """Train shortly where an example brings no network of its own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("evoprune.running.problem.EPOCHS", 2)
-        yield
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    """Leave no figure open."""
+    yield
     plt.close("all")
 
 

@@ -48,7 +48,8 @@ def rows(*, quick: bool) -> Iterator[Row]:
             judge = FastEvaluator(space, shown, labels, precision=precision)
             yield population(name, judge, genomes, shown, aim if name == "resnet56" else None)
     for precision in ("fp32", "bf16"):
-        yield ceiling(space, shown, labels, precision, rounds=rounds)
+        side = 256 if quick else SIDE
+        yield ceiling(space, shown, labels, precision, rounds=rounds, side=side)
     yield from stopped_early(space, shown, labels, quick=quick)
     sizes = (5, 10, 20) if quick else (125, 250, 500, 1000)
     yield curve("images", "one mask, resnet56, bf16", sizes, partial(judging, space, shown, labels))
@@ -122,14 +123,20 @@ def plainly(
 
 
 def ceiling(
-    space: WeightSpace, images: torch.Tensor, labels: torch.Tensor, precision: str, *, rounds: int
+    space: WeightSpace,
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    precision: str,
+    *,
+    rounds: int,
+    side: int,
 ) -> Row:
     """Measure which share of the speed of a plain matrix product the network reaches."""
     judge = FastEvaluator(space, images, labels, precision=precision)
     mask = np.ones(space.size, bool)
-    matrix = torch.randn(SIDE, SIDE).to(judge.images.dtype)
+    matrix = torch.randn(side, side).to(judge.images.dtype)
     macs = float(np.diff(space.offsets) @ judge.macs) * len(images)
-    products = max(1, round(macs / SIDE**3))  # as much work as the images are
+    products = max(1, round(macs / side**3))  # as much work as the images are
 
     def multiply() -> None:
         for _ in range(products):
@@ -137,10 +144,10 @@ def ceiling(
 
     judge.logits(mask), multiply()
     pairs = [(seconds(lambda: judge.logits(mask)), seconds(multiply)) for _ in range(2 * rounds)]
-    shares = [multiplied / judged * macs / (products * SIDE**3) for judged, multiplied in pairs]
+    shares = [multiplied / judged * macs / (products * side**3) for judged, multiplied in pairs]
     lower, share, upper = np.percentile(shares, (25, 50, 75)).tolist()
     return Row(
-        f"share of the ceiling, {precision}", f"{len(images)} images", f"{SIDE} x {SIDE} product",
+        f"share of the ceiling, {precision}", f"{len(images)} images", f"{side} x {side} product",
         float(np.median([judged for judged, _ in pairs])), "s", share, (lower, upper),
         "0.8", share >= 0.8,
     )  # fmt: skip

@@ -21,10 +21,16 @@ from evoprune.seeding import Streams
 SAME = ("hypervolume", "front", "passes_guidance")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def short(short_searches: pytest.MonkeyPatch) -> None:
+    """Recalibrate over few images."""
+    short_searches.setattr("evoprune.running.problem.CALIBRATION", (4, 16))
+
+
 def search(
     weights: Path, toolbox: base.Toolbox | None = None, **settings: object
 ) -> tuple[Outcome, Run, Problem]:
-    small = {"population": 6, "generations": (3, 4), "weights": str(weights)}
+    small = {"population": 6, "generations": (2, 3), "weights": str(weights)}
     config = Config(**{**small, **settings})  # type: ignore[arg-type]
     problem = prepare(config, streams := Streams(config.seed))
     run = Run(streams=streams, passes=problem.passes, bar=False)

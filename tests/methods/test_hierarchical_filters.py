@@ -44,9 +44,10 @@ Start = Callable[..., Path]
 
 @pytest.fixture(scope="module", autouse=True)
 def short() -> Iterator[None]:
-    """Train shortly where no checkpoint is given."""
+    """Train shortly where no checkpoint is given, measure few baselines."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("evoprune.running.problem.EPOCHS", 1)
+        patch.setattr("evoprune.studies.report.DENSITIES", (0.02, 0.1, 0.3, 0.8))
         yield
 
 
@@ -145,8 +146,14 @@ def test_densities_that_mean_as_many_filters_are_measured_once() -> None:
 
 @pytest.mark.parametrize("saves", [2, 4, 7])
 def test_a_run_that_was_stopped_ends_with_the_same_rows(
-    start: Start, stopped_after: Any, saves: int, whole: Path, tmp_path: Path
+    start: Start,
+    monkeypatch: pytest.MonkeyPatch,
+    stopped_after: Any,
+    saves: int,
+    whole: Path,
+    tmp_path: Path,
 ) -> None:
+    monkeypatch.setattr("evoprune.studies.report.draw", lambda *arguments: None)
     folder = tmp_path / "run"
     with stopped_after(saves):
         start("--lineage", folder)

@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +82,14 @@ def told(folder: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return start(tmp_path_factory.mktemp("whole") / "run")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Return a function from flags to a run that was never stopped, made once."""
+    return cache(lambda flags: start(tmp_path_factory.mktemp("whole") / "run", flags))
+
+
+@pytest.fixture(scope="module")
+def whole(ended: Callable[[str], Path]) -> Path:
+    return ended("")
 
 
 @pytest.mark.parametrize(
@@ -114,11 +121,11 @@ def test_a_run_stopped_between_two_phases_ends_as_if_it_had_not_been(
     ],
 )
 def test_a_run_of_any_settings_ends_as_if_it_had_not_been_stopped(
-    tmp_path: Path, flags: str, saves: int
+    ended: Callable[[str], Path], tmp_path: Path, flags: str, saves: int
 ) -> None:
     folder = stop(tmp_path / "stopped", Run, "_save", calls=saves, flags=flags)
     assert cli.main(["resume", str(folder)]) == 0
-    assert told(folder) == told(start(tmp_path / "whole", flags))
+    assert told(folder) == told(ended(flags))
 
 
 def test_a_checkpoint_of_another_schema_is_refused_in_one_line(
