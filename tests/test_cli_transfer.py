@@ -236,6 +236,7 @@ def test_a_backbone_from_a_file_is_not_trained(
     [
         "--encoding neurons --score energy --algorithm generational",
         "--encoding connections --score max-softmax --guided",
+        "--layer conv3 --pool 2 --measure soft_error --lineage --no-controls",
         "--inherit --perturbation 0.01 --no-controls",
     ],
 )
@@ -252,6 +253,15 @@ def test_encodings_scores_and_parts_of_ours_run_and_go_on(
         ours, theirs = (tmp_path / name / table for name in ("whole", "stopped"))
         assert ours.exists() == theirs.exists()
         assert not ours.exists() or ours.read_text() == theirs.read_text()
+
+
+@pytest.mark.usefixtures("drawn_nothing")
+def test_what_is_minimised_stands_beside_the_error(tmp_path: Path, digits_weights: Path) -> None:
+    told = ("--weights", str(digits_weights), "--measure", "soft_error", "--no-controls")
+    assert start(tmp_path / "run", *told) == 0
+    for row in rows(tmp_path / "run" / "front.csv"):
+        wrong = float(row["search_error"]) * 150  # images that the search judges by
+        assert wrong == pytest.approx(round(wrong)) and row["search_value"] != row["search_error"]
 
 
 def test_connections_are_drawn_and_the_lineage_of_the_front_is_kept(
@@ -281,6 +291,7 @@ def test_connections_are_drawn_and_the_lineage_of_the_front_is_kept(
         ),
         ("--data digits:5-9 --source digits:0-4", "foreign: expected at least one data set"),
         ("--data digits:5-9 --foreign digits:0-2", "source: digits-cnn has no weights; write"),
+        ("--pool 2", "(images, 512), too few positions for 2 x 2 cells; write a smaller --pool"),
         ("--layer con3", "unknown layer 'con3': did you mean 'conv3'"),
         ("--encoding neuron", "unknown encoding 'neuron': did you mean 'neurons'"),
         ("--score odyn", "unknown score 'odyn': did you mean 'odin'"),
