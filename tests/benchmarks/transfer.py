@@ -30,7 +30,7 @@ TASKS = {
 }
 TASKS |= {
     "sign-pool": f"{TASKS['sign']} --pool 2",
-    "fashion-pool": f"{TASKS['fashion']} --layer layer3 --pool 2",
+    "fashion-pool": f"{TASKS['fashion']} --layer layer3 --pool 4",
 }
 OURS = "--guided --no-controls"
 ARMS = {
