@@ -6,7 +6,7 @@ import argparse
 
 from evoprune.evaluation.outofdistribution import SCORES
 from evoprune.running.config import MEASURES
-from evoprune.running.transfer_settings import ALGORITHMS, EMBEDDED, SCHEDULES, Transfer
+from evoprune.running.transfer_settings import ALGORITHMS, EMBEDDED, SCHEDULES, SHORT, Transfer
 from evoprune.space.heads import ENCODINGS
 
 
@@ -65,4 +65,4 @@ def add_transfer(command: argparse.ArgumentParser) -> None:
         f"--{name} {value if isinstance(value, str) else ' '.join(value)}"
         for name, value in EMBEDDED.items()
     ]
-    command.epilog = f"Without --data: {' '.join(told)}"
+    command.epilog = f"Without --data: {' '.join(told)} --epochs {SHORT}"

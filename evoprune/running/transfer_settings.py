@@ -16,6 +16,7 @@ SCHEDULES = {
     "authors": HeadTraining(),
     "quick": HeadTraining(rate=0.04, batch=128, epochs=40, patience=5, least=2e-3),
 }
+SHORT = 20  # epochs of the quick schedule on the embedded task, so that it ends in two minutes
 EMBEDDED: dict[str, Any] = {  # what is run where nothing is said: no file is needed
     "data": "digits:5-9",
     "source": "digits:0-4",
@@ -50,9 +51,9 @@ class Transfer(Settings):
             run to its end.
         guided: whether the first masks are drawn by importance and mutation asks for it (ours).
         schedule: how heads are trained: "quick" (ours) or "authors", 600 epochs at a small rate.
-        epochs: at most, of a head; None leaves the schedule's. So are `rate` and `batch`.
-        rate: learning rate.
-        batch: images a step.
+        epochs: at most, of a head; None leaves the schedule's, on the embedded task `SHORT`.
+        rate: learning rate; None leaves the schedule's.
+        batch: images a step; None leaves the schedule's.
         inherit: whether candidates begin with the weights of the trained dense head (ours), or
             with those that it began with.
         train_images: training images of the target that heads learn from; all if None.
@@ -102,6 +103,8 @@ class Transfer(Settings):
             for name, value in EMBEDDED.items():
                 if not getattr(self, name) and (whole or name != "unseen"):
                     object.__setattr__(self, name, value)
+            if self.epochs is None and self.schedule == "quick":
+                object.__setattr__(self, "epochs", SHORT)
         super().__post_init__()
         for name, known in (
             ("encoding", ENCODINGS),

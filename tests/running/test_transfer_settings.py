@@ -9,7 +9,7 @@ import pytest
 
 from evoprune.errors import InputError
 from evoprune.network.heads import HeadTraining
-from evoprune.running.transfer_settings import ALGORITHMS, SCHEDULES, Transfer
+from evoprune.running.transfer_settings import ALGORITHMS, SCHEDULES, SHORT, Transfer
 
 TOLD: dict[str, Any] = {"data": "mnist", "source": "cifar10", "foreign": ("fashion-mnist",)}
 
@@ -50,7 +50,14 @@ def test_numbers_that_are_told_go_before_those_of_the_schedule(schedule: str) ->
     assert (told.epochs, told.rate, told.batch) == (7, 0.3, 11)
     given = SCHEDULES[schedule]
     assert (told.momentum, told.patience) == (given.momentum, given.patience)
-    assert Transfer(schedule=schedule).training() == given
+    assert Transfer(**TOLD, schedule=schedule).training() == given
+
+
+def test_the_embedded_task_is_short_unless_something_else_is_said() -> None:
+    assert Transfer().epochs == SHORT < SCHEDULES["quick"].epochs
+    assert Transfer(epochs=30).epochs == 30
+    assert Transfer(schedule="authors").training() == SCHEDULES["authors"]
+    assert Transfer(**TOLD).epochs is None
 
 
 def test_the_embedded_task_is_taken_where_nothing_is_said() -> None:
