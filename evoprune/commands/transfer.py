@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from evoprune.evaluation.heads import ERRORS
 from evoprune.evaluation.outofdistribution import SCORES
-from evoprune.running.config import MEASURES
 from evoprune.running.transfer_settings import ALGORITHMS, EMBEDDED, SCHEDULES, SHORT, Transfer
 from evoprune.space.heads import ENCODINGS
 
@@ -37,7 +37,7 @@ def add_transfer(command: argparse.ArgumentParser) -> None:
         ("encoding", "what a bit keeps", ENCODINGS),
         ("algorithm", "NSGA-II with two offspring a step, or as many as parents", ALGORITHMS),
         ("schedule", "how heads are trained", SCHEDULES),
-        ("measure", "of the mistakes on own images, which is minimised", MEASURES),
+        ("measure", "of the mistakes on own images, which is minimised", ERRORS),
         ("score", "that tells foreign images", SCORES),
     ):
         value = getattr(default, option)

@@ -91,6 +91,5 @@ def _read(entry: Any) -> tuple[list[int], int, int, int, int]:
     for name, number in numbers.items():
         if type(number) is not int or number < 1:
             raise InputError(f"recipe: expected {name} of a head from 1 on, got {number!r:.60}")
-    of, *others = numbers.values()
-    units, classes, pool = others
+    of, units, classes, pool = numbers.values()
     return rising(kept.get("kept"), of, "features that the head reads"), of, units, classes, pool

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from evoprune.errors import InputError, unknown
+from evoprune.evaluation.heads import ERRORS
 from evoprune.evaluation.outofdistribution import SCORES
 from evoprune.network.heads import HeadTraining
-from evoprune.running.config import MEASURES, Settings
+from evoprune.running.config import Settings
 from evoprune.space.heads import ENCODINGS
 
 ALGORITHMS = ("steady-state", "generational")
@@ -111,7 +112,7 @@ class Transfer(Settings):
             ("algorithm", ALGORITHMS),
             ("schedule", SCHEDULES),
             ("score", SCORES),
-            ("measure", MEASURES),
+            ("measure", ERRORS),
         ):
             if getattr(self, name) not in known:
                 raise unknown(name, getattr(self, name), known)
